@@ -1,0 +1,1 @@
+"""Herkend: recognises a webshop's customers and treats each group fittingly."""
