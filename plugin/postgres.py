@@ -1,0 +1,182 @@
+"""The embedded PostgreSQL: started by the first process that needs it, stopped by the last one that leaves.
+
+Three lock files in the data folder say who is there; the kernel frees a lock when its holder dies, however:
+
+* `start.lock`: one process at a time starts or stops the server.
+* `users.lock`: shared by everybody who uses the server; whoever can have it alone is the last one.
+* `server.lock`: inherited by the server's own processes, so it is free only when the last of them is gone. A
+  `postmaster.pid` found then is stale for certain, whatever process has that number today.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+from psycopg.pq import PGconn, Ping
+
+from plugin.cluster import (
+    check,
+    child,
+    complaint,
+    make_database,
+    os_errors_in_words,
+    private_folder,
+    programs,
+)
+from plugin.errors import Permanent
+from plugin.secret import Secret
+from plugin.settings import Settings
+
+PATIENCE = 30.0  # seconds for a killed server's last processes to end, for recovery after a crash, for a stop
+STEP = 0.02
+SERVER = (
+    "listen_addresses=", "port=5432", "unix_socket_permissions=0700",
+    "max_connections=200", "shared_buffers=64MB", "io_method=sync", "jit=off",
+    "fsync=on", "synchronous_commit=on", "full_page_writes=on",  # what was accepted outlives a power cut
+    "log_error_verbosity=terse", "log_min_error_statement=panic",  # rows and statements hold personal data
+    "log_checkpoints=off",
+)  # fmt: skip
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[Secret]:
+    """Yield the address of the installation's database: the operator's own, else the embedded one."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    with running(settings.data) as url:
+        yield url
+
+
+@contextmanager
+def running(data: Path) -> Iterator[Secret]:
+    """Yield the libpq address of the embedded database in this folder; it runs at least as long as the block.
+
+    Raises Permanent, in one sentence, where the folder or the machine does not let it run.
+    """
+    data = data.absolute()
+    with _opened(data, "users.lock") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            ensure(data)
+            yield Secret(_url(data))
+        finally:
+            with _starting_or_stopping(data):
+                if _take(users):
+                    _stop(data)
+
+
+def alive(data: Path) -> bool:
+    """Tell whether any process of the server is left; costs next to nothing."""
+    with _opened(data.absolute(), "server.lock") as lock:
+        return not _take(lock)
+
+
+def ensure(data: Path) -> None:
+    """Start the server unless it answers: for whoever is inside `running` when somebody kills it.
+
+    Raises Permanent as `running` does.
+    """
+    data = data.absolute()
+    check(data)
+    started: subprocess.Popen[bytes] | None = None
+    until = time.monotonic() + PATIENCE
+    with _starting_or_stopping(data), _opened(data, "server.lock") as lock:
+        while (answer := _ping(data)) is not Ping.OK:
+            if started is not None and started.poll() is not None:
+                raise Permanent(f"The database in {data} did not start: {_last_words(data)}")
+            if started is None and answer is Ping.NO_RESPONSE and _take(lock):
+                started = _start(data, lock=lock)
+            if time.monotonic() > until:
+                raise Permanent(f"The database in {data} neither answers nor ends; its log is {_log(data)}.")
+            time.sleep(STEP)
+
+
+def _stop(data: Path) -> None:
+    """Stop the server and wait for its last process; after a long wait leave it to end by itself.
+
+    The number in `postmaster.pid` is a server's only as long as that server answers.
+    """
+    until = time.monotonic() + PATIENCE
+    with _opened(data, "server.lock") as lock:
+        while not _take(lock) and time.monotonic() < until:
+            if _ping(data) is not Ping.NO_RESPONSE:
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    os.kill(int((data / "postgres/postmaster.pid").read_text().split()[0]), signal.SIGINT)
+            time.sleep(STEP)
+
+
+def _start(data: Path, *, lock: IO[str]) -> subprocess.Popen[bytes]:
+    with os_errors_in_words(data):
+        bin_folder = programs(data)
+        if not (data / "postgres").exists():
+            make_database(data, bin_folder, lock=lock)
+        (data / "postgres/postmaster.pid").unlink(missing_ok=True)
+        private_folder(data / "socket")
+        folder = str(data / "socket").replace('"', '""')
+        command: list[str | Path] = [bin_folder / "postgres", "-D", data / "postgres"]
+        for setting in (*SERVER, f'unix_socket_directories="{folder}"'):
+            command += ["-c", setting]
+        with _new_log(data) as log:
+            server: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603  the package's own program, no shell
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **child(lock)
+            )
+    threading.Thread(target=server.wait, daemon=True).start()  # a zombie would pass for a running server
+    return server
+
+
+@contextmanager
+def _opened(data: Path, name: str) -> Iterator[IO[str]]:
+    with os_errors_in_words(data):
+        data.mkdir(parents=True, exist_ok=True)
+        file = os.fdopen(os.open(data / name, os.O_RDWR | os.O_CREAT, 0o600), "w")
+    with file:
+        yield file
+
+
+@contextmanager
+def _starting_or_stopping(data: Path) -> Iterator[None]:
+    with _opened(data, "start.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _take(lock: IO[str]) -> bool:
+    """Take the lock for ourselves alone, if nobody else has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _url(data: Path) -> str:
+    return f"postgresql://herkend@/herkend?host={quote(str(data / 'socket'), safe='')}&port=5432"
+
+
+def _ping(data: Path) -> Ping:
+    return Ping(PGconn.ping(f"{_url(data)}&connect_timeout=2".encode()))
+
+
+def _log(data: Path) -> Path:
+    return data / "postgres.log"
+
+
+def _new_log(data: Path) -> IO[bytes]:
+    """Open a log that its owner alone can read; the one before stays beside it."""
+    with suppress(FileNotFoundError):
+        _log(data).replace(data / "postgres.log.1")
+    return os.fdopen(os.open(_log(data), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb")
+
+
+def _last_words(data: Path) -> str:
+    lines = _log(data).read_text(errors="replace").splitlines()
+    return complaint("\n".join(line for line in lines if "FATAL:  the database system is" not in line))

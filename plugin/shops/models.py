@@ -1,0 +1,47 @@
+"""Tables of the shops that installed us."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from plugin.db import metadata
+
+shops = Table(
+    "shops",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("api_url", Text, nullable=False, unique=True),
+    Column("domain", Text, nullable=False),
+    Column("app_id", Text, nullable=False),
+    Column("token", LargeBinary),
+    Column("saleor_version", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("jwks", JSONB),
+    Column("jwks_at", DateTime(timezone=True)),
+    Column("installed_at", DateTime(timezone=True), nullable=False),
+    Column("uninstalled_at", DateTime(timezone=True)),
+    # Waiting out an unwell shop: no call before `hold_until`; `failures` in a row make the wait longer.
+    Column("hold_until", DateTime(timezone=True)),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    CheckConstraint("state IN ('active', 'paused', 'unreachable', 'uninstalled')", name="state"),
+)
+
+shop_settings = Table(
+    "shop_settings",
+    metadata,
+    Column("shop_id", ForeignKey("shops.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("values", JSONB, nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+    Column("changed_by", Text, nullable=False),
+)
