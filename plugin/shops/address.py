@@ -1,0 +1,35 @@
+"""A shop is known by the address of its API; this is the one way to write that address."""
+
+from urllib.parse import urlsplit, urlunsplit
+
+from plugin.errors import Invalid
+
+LONGEST = 255
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def canonical(url: str) -> str:
+    """Return the address with scheme and host in lower case, no default port, and one slash at its end.
+
+    Raises Invalid for what is no http(s) address, and for one with a name, query or fragment in it.
+    """
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+    except ValueError as error:
+        raise Invalid("This is no address of a Saleor API.") from error
+    if scheme not in DEFAULT_PORTS or not host or not _plain(url):
+        raise Invalid("This is no address of a Saleor API: it must look like https://shop.example/graphql/.")
+    host = f"[{host}]" if ":" in host else host
+    netloc = host if port in {None, DEFAULT_PORTS[scheme]} else f"{host}:{port}"
+    return urlunsplit((scheme, netloc, parts.path.rstrip("/") + "/", "", ""))
+
+
+def domain(api_url: str) -> str:
+    """Return the part of a canonical address that people call the shop's domain."""
+    return urlsplit(api_url).netloc
+
+
+def _plain(url: str) -> bool:
+    """Whether an address holds nothing that two programs could read in two ways."""
+    return len(url) <= LONGEST and url.isascii() and url.isprintable() and not set(url) & set(" \\@?#")

@@ -1,0 +1,246 @@
+"""Reads and writes the shops that installed us, and their settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from plugin.errors import Invalid
+from plugin.shops import policy as policies
+from plugin.shops.models import shop_settings, shops
+from plugin.shops.policy import Policy
+
+LONGEST_HOLD = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """One shop; `token` is encrypted, None once the app is uninstalled there.
+
+    States: `active`; `paused` (the merchant switched the app off); `unreachable` (the token is refused: work waits);
+    `uninstalled`.
+    """
+
+    id: int
+    api_url: str
+    domain: str
+    app_id: str
+    token: bytes | None
+    saleor_version: str
+    state: str
+    jwks: Mapping[str, Any] | None
+    jwks_at: datetime | None
+    installed_at: datetime
+    uninstalled_at: datetime | None
+    hold_until: datetime | None
+    failures: int
+
+
+def by_api_url(connection: Connection, api_url: str) -> Shop | None:
+    """Find a shop by the canonical form of its API address."""
+    row = connection.execute(select(shops).where(shops.c.api_url == api_url)).one_or_none()
+    return None if row is None else _shop(row)
+
+
+def by_id(connection: Connection, shop_id: int) -> Shop:
+    """Find a shop that is known to be there."""
+    return _shop(connection.execute(select(shops).where(shops.c.id == shop_id)).one())
+
+
+def named(connection: Connection, name: str) -> Shop:
+    """Find the shop a person means: its number, API address or domain; raise Invalid with those that there are."""
+    known = all_shops(connection)
+    meant = [
+        shop for shop in known if name in {str(shop.id), shop.api_url, shop.api_url.rstrip("/"), shop.domain}
+    ]
+    if len(meant) != 1:
+        choices = ", ".join(shop.api_url for shop in known) or "none yet: install the app in a shop first"
+        raise Invalid(f"No single shop is called {name!r}. Known shops: {choices}.")
+    return meant[0]
+
+
+def all_shops(connection: Connection) -> list[Shop]:
+    """List all shops, oldest first."""
+    return [_shop(row) for row in connection.execute(select(shops).order_by(shops.c.id))]
+
+
+def register(
+    connection: Connection,
+    *,
+    api_url: str,
+    domain: str,
+    app_id: str,
+    token: bytes,
+    saleor_version: str,
+    jwks: Mapping[str, Any],
+    main_currency: str | None,
+    now: datetime,
+) -> Shop:
+    """Take a shop in, or take it in again: its settings and history are found as they were."""
+    facts = {
+        "domain": domain,
+        "app_id": app_id,
+        "token": token,
+        "saleor_version": saleor_version,
+        "state": "active",
+        "jwks": jwks,
+        "jwks_at": now,
+        "installed_at": now,
+        "uninstalled_at": None,
+        "hold_until": None,
+        "failures": 0,
+    }
+    row = connection.execute(
+        insert(shops)
+        .values(api_url=api_url, **facts)
+        .on_conflict_do_update(index_elements=[shops.c.api_url], set_=facts)
+        .returning(shops)
+    ).one()
+    shop = _shop(row)
+    if main_currency and policy(connection, shop.id).main_currency is None:
+        change_settings(connection, shop.id, {"main_currency": main_currency}, by="registration", now=now)
+    return shop
+
+
+def save_jwks(connection: Connection, shop_id: int, *, jwks: Mapping[str, Any], now: datetime) -> None:
+    """Remember the shop's public keys."""
+    connection.execute(update(shops).where(shops.c.id == shop_id).values(jwks=jwks, jwks_at=now))
+
+
+def uninstall(connection: Connection, shop_id: int, *, app_id: str, now: datetime) -> bool:
+    """End the installation with that app id; False, and nothing changes, when a newer one stands."""
+    return _changed(
+        connection,
+        update(shops)
+        .where(shops.c.id == shop_id, shops.c.app_id == app_id, shops.c.state != "uninstalled")
+        .values(state="uninstalled", token=None, uninstalled_at=now, hold_until=None),
+    )
+
+
+def pause(connection: Connection, shop_id: int, *, app_id: str) -> bool:
+    """The merchant switched the app off: work waits."""
+    return _changed(
+        connection,
+        update(shops)
+        .where(shops.c.id == shop_id, shops.c.app_id == app_id, shops.c.state.in_(["active", "unreachable"]))
+        .values(state="paused"),
+    )
+
+
+def resume(connection: Connection, shop_id: int, *, app_id: str) -> bool:
+    """The merchant switched the app on again: work goes on."""
+    return _changed(
+        connection,
+        update(shops)
+        .where(shops.c.id == shop_id, shops.c.app_id == app_id, shops.c.state.in_(["paused", "unreachable"]))
+        .values(state="active", hold_until=None, failures=0),
+    )
+
+
+def set_unreachable(connection: Connection, shop_id: int, *, app_id: str) -> bool:
+    """The shop refuses our token: work waits, no retries burn, until it registers or activates us."""
+    return _changed(
+        connection,
+        update(shops)
+        .where(shops.c.id == shop_id, shops.c.app_id == app_id, shops.c.state == "active")
+        .values(state="unreachable"),
+    )
+
+
+def hold(connection: Connection, shop_id: int, *, now: datetime, at_least: float | None) -> datetime:
+    """The shop did not answer well: wait longer each time (1, 2, 4 ... 300 s), or as long as it asks (seconds)."""
+    failures = connection.execute(
+        update(shops)
+        .where(shops.c.id == shop_id)
+        .values(failures=shops.c.failures + 1)
+        .returning(shops.c.failures)
+    ).scalar_one()
+    wait = min(timedelta(seconds=2 ** min(failures - 1, 9)), LONGEST_HOLD)
+    until = now + max(wait, timedelta(seconds=min(at_least or 0, 3600)))
+    connection.execute(update(shops).where(shops.c.id == shop_id).values(hold_until=until))
+    return until
+
+
+def unhold(connection: Connection, shop_id: int) -> None:
+    """The shop answers: the next trouble starts counting anew."""
+    connection.execute(
+        update(shops).where(shops.c.id == shop_id, shops.c.failures > 0).values(failures=0, hold_until=None)
+    )
+
+
+def policy(connection: Connection, shop_id: int) -> Policy:
+    """Return the settings in force."""
+    newest = (
+        select(shop_settings.c.version, shop_settings.c["values"])
+        .where(shop_settings.c.shop_id == shop_id)
+        .order_by(shop_settings.c.version.desc())
+        .limit(1)
+    )
+    row = connection.execute(newest).one_or_none()
+    return Policy() if row is None else policies.load({**row[1], "version": row[0]})
+
+
+def change_settings(
+    connection: Connection, shop_id: int, changes: Mapping[str, Any], *, by: str, now: datetime
+) -> Policy:
+    """Save a new version of the settings with `changes` (JSON-ready) on top of those in force."""
+    connection.execute(select(shops.c.id).where(shops.c.id == shop_id).with_for_update())
+    before = policy(connection, shop_id)
+    values = {**policies.dump(before), **changes}
+    values.pop("version", None)
+    after = policies.load({**values, "version": before.version + 1})
+    connection.execute(
+        insert(shop_settings).values(
+            shop_id=shop_id, version=after.version, values=values, changed_at=now, changed_by=by
+        )
+    )
+    return after
+
+
+def release(connection: Connection, shop_id: int, *, by: str, now: datetime) -> None:
+    """Let Herkend write into the shop from now on."""
+    if not policy(connection, shop_id).publish:
+        change_settings(connection, shop_id, {"publish": True}, by=by, now=now)
+
+
+def show_only(connection: Connection, shop_id: int, *, by: str, now: datetime) -> None:
+    """Decide and show, and write nothing into the shop."""
+    if policy(connection, shop_id).publish:
+        change_settings(connection, shop_id, {"publish": False}, by=by, now=now)
+
+
+def left_before(connection: Connection, moment: datetime) -> list[int]:
+    """List the shops that uninstalled before `moment`."""
+    return list(
+        connection.execute(
+            select(shops.c.id).where(shops.c.state == "uninstalled", shops.c.uninstalled_at < moment)
+        ).scalars()
+    )
+
+
+# Children before parents; settings and the shop's own row stay for a reinstall.
+PERSONAL = (
+    "DELETE FROM publications WHERE shop_id = :shop_id",
+    "DELETE FROM standings USING persons WHERE person_id = persons.id AND shop_id = :shop_id",
+    "DELETE FROM persons WHERE shop_id = :shop_id",
+    "DELETE FROM orders WHERE shop_id = :shop_id",
+    "DELETE FROM accounts WHERE shop_id = :shop_id",
+    "DELETE FROM deliveries WHERE shop_id = :shop_id",
+)
+
+
+def erase(connection: Connection, shop_id: int) -> None:
+    """Delete every personal datum of a shop."""
+    for statement in PERSONAL:
+        connection.execute(text(statement), {"shop_id": shop_id})
+
+
+def _changed(connection: Connection, statement: Any) -> bool:  # noqa: ANN401 - any UPDATE
+    return bool(connection.execute(statement).rowcount)
+
+
+def _shop(row: Row[Any]) -> Shop:
+    return Shop(**row._asdict())

@@ -1,0 +1,1 @@
+"""Saleor's events: how they come in, are checked, kept and understood."""
