@@ -1,0 +1,86 @@
+"""Facts become known: snapshots are kept, and whoever they concern is marked `review due`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from plugin.customers import store
+from plugin.customers.facts import AccountSnapshot, Facts, OrderSnapshot, latest
+from plugin.customers.identity import guest_key, normalise, owner, user_key
+from plugin.shops.policy import Policy
+
+
+def take_in(
+    connection: Connection, shop_id: int, facts: Iterable[Facts], *, policy: Policy, now: datetime
+) -> None:
+    """Keep what is newer than what is known and mark the persons concerned.
+
+    1. of each order and account the latest state, kept only where it is newer than ours
+    2. whose are these orders, and whose were they before
+    3. those persons are marked; unknown ones are made, to be read from the shop first
+    """
+    facts = list(facts)
+    accounts = store.save_accounts(
+        connection, shop_id, latest(account for fact in facts for account in fact.accounts).values()
+    )
+    orders = store.save_orders(
+        connection, shop_id, latest(order for fact in facts for order in fact.orders).values()
+    )
+    reread = {user_key(user_id) for fact in facts for user_id in fact.reread}
+    concerned = _concerned(connection, shop_id, accounts=accounts, orders=orders, policy=policy)
+    store.touch(
+        connection,
+        shop_id,
+        owners=concerned.owners | reread,
+        perhaps=concerned.perhaps,
+        reread=reread,
+        now=now,
+    )
+    _read_new_addresses(connection, shop_id, concerned.addresses, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Concerned:
+    owners: set[str]
+    perhaps: set[str]
+    addresses: dict[str, set[str]]
+
+
+def _concerned(
+    connection: Connection,
+    shop_id: int,
+    *,
+    accounts: list[tuple[AccountSnapshot | None, AccountSnapshot]],
+    orders: list[tuple[OrderSnapshot | None, OrderSnapshot]],
+    policy: Policy,
+) -> _Concerned:
+    states = [account for pair in accounts for account in pair if account]
+    snapshots = [order for pair in orders for order in pair if order]
+    emails = [account.email for account in states] + [order.email for order in snapshots]
+    email_keys = {normalise(email) for email in emails} - {""}
+    user_ids = {order.user_id for order in snapshots if order.user_id} | {account.id for account in states}
+    near = store.accounts_of(connection, shop_id, ids=user_ids, email_keys=email_keys)
+    owners = {user_key(after.id) for _, after in accounts}
+    perhaps = {guest_key(account.email) for account in states if account.email}
+    perhaps |= {user_key(account.id) for account in near if accounts}
+    addresses: dict[str, set[str]] = {}
+    for before, after in orders:
+        key = owner(after, accounts=near, policy=policy)
+        owners.add(key)
+        if after.user_id is None and after.email:
+            addresses.setdefault(key, set()).add(after.email)
+        if before is not None:
+            perhaps.add(owner(before, accounts=near, policy=policy))
+    return _Concerned(owners, perhaps, addresses)
+
+
+def _read_new_addresses(
+    connection: Connection, shop_id: int, addresses: dict[str, set[str]], *, now: datetime
+) -> None:
+    known = store.by_keys(connection, shop_id, addresses)
+    new = [
+        person.key for person in known if person.read_at and addresses[person.key] - set(person.read_emails)
+    ]
+    store.read_soon(connection, shop_id, keys=new, now=now)

@@ -1,0 +1,61 @@
+"""Job: tells a shop the standings that changed."""
+
+from functools import partial
+
+import structlog
+
+from plugin.installation import Installation
+from plugin.saleor.calls import Outcome, Write, write_standings
+from plugin.shops import store as shops
+from plugin.shops.calling import Line
+from plugin.tiers import store
+from plugin.tiers.store import Publication
+
+log = structlog.get_logger()
+# Two customers, public and private each: the four mutations Saleor takes in one request.
+AT_ONCE = 2
+
+
+def publish(installation: Installation, shop_id: int) -> None:
+    """Tell the shop what it does not know yet, two customers a request.
+
+    1. list what differs from what the shop was told (no transaction stays open)
+    2. tell it; when that fails as a whole nothing is recorded, and the shop is left alone for a while
+    3. record each that was taken; one that was not waits by itself
+    """
+    line = Line.to(installation, shop_id)
+    while line.free():
+        with installation.db.begin() as connection:
+            if not shops.policy(connection, shop_id).publish:
+                return
+            due = store.due(connection, shop_id, now=installation.clock(), limit=AT_ONCE)
+        if not due or not line.call(partial(_tell, installation, line, due)):
+            return
+
+
+def _tell(installation: Installation, line: Line, due: list[Publication]) -> None:
+    writes = [
+        Write(target_id=it.target_id, kind=it.kind, public=it.wanted.public, private=it.wanted.private)
+        for it in due
+    ]
+    outcomes = {outcome.target_id: outcome for outcome in write_standings(line.saleor, writes)}
+    with installation.db.begin() as connection:
+        now = installation.clock()
+        for publication in due:
+            outcome = outcomes[publication.target_id]
+            if outcome.error is None:
+                store.told(connection, publication, now=now)
+            else:
+                problem = outcome.error
+                store.not_told(connection, publication, problem=problem, gone=outcome.gone, now=now)
+    for publication in due:
+        _log(line.shop_id, publication, outcomes[publication.target_id])
+
+
+def _log(shop_id: int, publication: Publication, outcome: Outcome) -> None:
+    if outcome.error is None:
+        log.info("standing published", shop=shop_id, person=publication.person_id, kind=publication.kind)
+    else:
+        log.warning(
+            "standing not published", shop=shop_id, person=publication.person_id, problem=outcome.error
+        )

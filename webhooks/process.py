@@ -1,0 +1,122 @@
+"""Drains the inbox: deliveries in, facts kept, persons marked `review due`."""
+
+import json
+import traceback
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, StatementError
+
+from plugin.customers import store as customers
+from plugin.customers.facts import AppChange, Facts
+from plugin.customers.take_in import take_in
+from plugin.errors import Permanent
+from plugin.inbox import store as inbox
+from plugin.inbox.store import Delivery
+from plugin.installation import Installation
+from plugin.queue import READ, ask
+from plugin.shops import store as shops
+from webhooks.registry import BY_EVENT
+
+log = structlog.get_logger()
+PER_SHOP = 50
+MOST = 200
+
+
+def process_batch(installation: Installation) -> int:
+    """Process what waits, a share of every shop; return how many deliveries that were.
+
+    1. claim deliveries (they are ours until the transaction ends; a crash leaves them new)
+    2. understand each by itself: one that cannot be understood becomes a dead letter and stops no other
+    3. take in the facts, a shop at a time
+    4. mark them done, and have the shops asked for the histories that are needed
+    """
+    now = installation.clock()
+    with installation.db.begin() as connection:
+        claimed = inbox.claim(connection, per_shop=PER_SHOP, most=MOST)
+        by_shop: dict[int, list[Delivery]] = defaultdict(list)
+        for delivery in claimed:
+            by_shop[delivery.shop_id].append(delivery)
+        for shop_id, deliveries in sorted(by_shop.items()):
+            _process_shop(connection, shop_id, deliveries, now=now)
+        if claimed:
+            ask(connection, READ, customers.shops_to_read(connection, now=now))
+    return len(claimed)
+
+
+def understand(delivery: Delivery) -> Facts:
+    """Return what a delivery tells; raise Permanent, or whatever its parser stumbles over."""
+    event = BY_EVENT.get(delivery.event)
+    if event is None:
+        raise Permanent(f"No such event is known: {delivery.event}.")
+    if delivery.body is None:
+        raise Permanent("The body is no longer kept.")
+    return event.parse(json.loads(delivery.body, parse_float=Decimal))
+
+
+@dataclass(frozen=True, slots=True)
+class _Understood:
+    delivery: Delivery
+    facts: Facts
+
+
+def _process_shop(
+    connection: Connection, shop_id: int, deliveries: Sequence[Delivery], *, now: datetime
+) -> None:
+    understood = []
+    for delivery in deliveries:
+        try:
+            understood.append(_Understood(delivery, understand(delivery)))
+        except Exception:  # noqa: BLE001 - whatever it is, it is about this delivery alone
+            _bury(connection, delivery, now=now)
+    try:
+        with connection.begin_nested():
+            _apply(connection, shop_id, understood, now=now)
+    except (DataError, IntegrityError, ProgrammingError, StatementError):
+        _one_by_one(connection, shop_id, understood, now=now)
+
+
+def _one_by_one(
+    connection: Connection, shop_id: int, understood: Sequence[_Understood], *, now: datetime
+) -> None:
+    """Find the delivery that the database does not take, and let the others through."""
+    for one in understood:
+        try:
+            with connection.begin_nested():
+                _apply(connection, shop_id, [one], now=now)
+        except (DataError, IntegrityError, ProgrammingError, StatementError):
+            _bury(connection, one.delivery, now=now)
+
+
+def _apply(connection: Connection, shop_id: int, understood: Sequence[_Understood], *, now: datetime) -> None:
+    if not understood:
+        return
+    policy = shops.policy(connection, shop_id)
+    take_in(connection, shop_id, [one.facts for one in understood], policy=policy, now=now)
+    for one in understood:
+        if one.facts.app is not None:
+            _app_changed(connection, shop_id, one.facts.app, now=now)
+    inbox.finish(connection, [one.delivery.id for one in understood], now=now)
+
+
+def _app_changed(connection: Connection, shop_id: int, change: AppChange, *, now: datetime) -> None:
+    """Follow what the merchant did to our app; a word about a former installation changes nothing."""
+    if change.deleted:
+        if shops.uninstall(connection, shop_id, app_id=change.app_id, now=now):
+            log.info("app uninstalled", shop=shop_id)
+    elif change.active:
+        if shops.resume(connection, shop_id, app_id=change.app_id):
+            log.info("app switched on", shop=shop_id)
+    elif shops.pause(connection, shop_id, app_id=change.app_id):
+        log.info("app switched off", shop=shop_id)
+
+
+def _bury(connection: Connection, delivery: Delivery, *, now: datetime) -> None:
+    problem = traceback.format_exc(chain=False).replace("\x00", "")
+    inbox.bury(connection, delivery.id, problem=problem, now=now)
+    log.error("dead letter", shop=delivery.shop_id, delivery=delivery.id, webhook=delivery.event)
