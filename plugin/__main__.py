@@ -1,0 +1,5 @@
+"""`python -m plugin` is `herkend`."""
+
+from plugin.cli import main
+
+main()

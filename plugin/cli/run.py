@@ -1,0 +1,100 @@
+"""`herkend run`."""
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import IO
+
+import click
+
+from plugin import log, migrate, postgres, settings
+from plugin.db import Database
+from plugin.errors import Permanent
+from plugin.secret import Secret
+from plugin.settings import Settings
+from plugin.supervisor import TICK, Parts, stop_signals
+
+COMMANDS: Mapping[str, Sequence[str]] = {"web": ("plugin", "serve"), "worker": ("plugin", "worker")}
+PORT_PATIENCE = 5.0  # seconds: an installation that was just killed may be about to let go of its port
+Say = Callable[[str], None]
+
+
+@click.command()
+def run() -> None:
+    """Run Herkend: the web part, a worker, and an embedded PostgreSQL unless DATABASE_URL names another.
+
+    What dies is started again. Ctrl-C or SIGTERM stops everything.
+    """
+    read = settings.read()
+    log.configure(read)
+    with stop_signals() as stopping, installation(read, say=click.echo) as (_, parts):
+        for name, command in COMMANDS.items():
+            click.echo(f"Starting: {name}.")
+            parts.add_command(name, command)
+        parts.tend(stopping, until=lambda: listens(read.host, read.port))
+        if not stopping.is_set():
+            click.echo(f"Herkend runs on {read.url} (Ctrl-C stops it).")
+        parts.tend(stopping)
+        click.echo("Stopping.")
+
+
+@contextmanager
+def installation(
+    read: Settings, *, say: Say, output: IO[bytes] | None = None
+) -> Iterator[tuple[Secret, Parts]]:
+    """Yield the address of the migrated database and the parts to be kept running on it; stop those at the end.
+
+    Nothing is started before the port is known to be free.
+    """
+    wait_for_port(read.host, read.port, say=say)
+    say(f"Database: {'that of DATABASE_URL' if read.database_url else f'embedded, in {read.data}'}.")
+    with postgres.database(read) as url, Parts(output=output) as parts:
+        if read.database_url is None:
+            parts.add_database(read.data)
+        with closing(Database(url, pool_size=1)) as db:
+            migrate.upgrade(db)
+        say("Database: up to date.")
+        yield url, parts
+
+
+def wait_for_port(host: str, port: int, *, say: Say) -> None:
+    """Return when the port can be listened on; raise Permanent when it stays taken or never can."""
+    deadline = time.monotonic() + PORT_PATIENCE
+    waiting = False
+    while (problem := port_problem(host, port)) is not None:
+        if problem != errno.EADDRINUSE:
+            raise Permanent(
+                f"HERKEND_HOST and HERKEND_PORT: {host}:{port} is not to be had ({os.strerror(problem)})."
+            )
+        if time.monotonic() > deadline:
+            raise Permanent(
+                f"Port {port} on {host} is taken: stop what runs there, or set HERKEND_PORT to another."
+            )
+        if not waiting:
+            say(f"Port {port} is taken; giving it {PORT_PATIENCE:.0f} seconds to come free.")
+            waiting = True
+        time.sleep(TICK)
+
+
+def port_problem(host: str, port: int) -> int | None:
+    """Try to take the port for a moment; return the error's number, None when it is free."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as door:
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            door.bind(address)
+    except OSError as error:
+        return error.errno
+    return None
+
+
+def listens(host: str, port: int) -> bool:
+    """Tell whether somebody answers there."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
