@@ -10,6 +10,7 @@ import structlog
 from plugin.customers import store as customers
 from plugin.customers.history import read_histories
 from plugin.errors import Transient
+from plugin.inbox import store as inbox
 from plugin.installation import Installation
 from plugin.queue import PUBLISH, READ, Job, Lanes, ask
 from plugin.review import review_batch
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 IDLE_SECONDS = 0.1
 SWEEP_SECONDS = 1.0
 PERSONAL_DATA_AFTER_UNINSTALL = timedelta(days=30)
+BODIES_KEPT = {"done": timedelta(days=30), "dead": timedelta(days=90)}
 
 
 class Worker:
@@ -33,7 +35,10 @@ class Worker:
         self._lanes = Lanes(
             installation,
             jobs={READ: partial(_guarded, read_histories), PUBLISH: partial(_guarded, publish)},
-            timetable={"erase": ("17 3 * * *", erase_left_shops)},
+            timetable={
+                "erase": ("17 3 * * *", erase_left_shops),
+                "forget": ("47 3 * * *", forget_bodies),
+            },
         )
 
     def run(self) -> None:
@@ -96,3 +101,12 @@ def erase_left_shops(installation: Installation) -> None:
         for shop_id in shops.left_before(connection, installation.clock() - PERSONAL_DATA_AFTER_UNINSTALL):
             shops.erase(connection, shop_id)
             log.info("personal data erased", shop=shop_id)
+
+
+def forget_bodies(installation: Installation) -> None:
+    """Let go of the bodies of deliveries whose time is over."""
+    for state, kept in BODIES_KEPT.items():
+        with installation.db.begin() as connection:
+            count = inbox.forget_bodies(connection, state=state, before=installation.clock() - kept)
+        if count:
+            log.info("bodies forgotten", state=state, count=count)

@@ -68,6 +68,7 @@ class _Understood:
 def _process_shop(
     connection: Connection, shop_id: int, deliveries: Sequence[Delivery], *, now: datetime
 ) -> None:
+    shops.heard_from(connection, shop_id)
     understood = []
     for delivery in deliveries:
         try:

@@ -107,6 +107,19 @@ def replay(connection: Connection, ids: Sequence[int]) -> list[int]:
     )
 
 
+def forget_bodies(connection: Connection, *, state: str, before: datetime) -> int:
+    """Let go of the bodies of what ended so before that moment; the hash stays and still knows a repetition."""
+    forgotten = connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.state == state, deliveries.c.processed_at < before, deliveries.c.body.is_not(None)
+        )
+        .values(body=None)
+        .returning(deliveries.c.id)
+    )
+    return len(forgotten.all())
+
+
 def listed(connection: Connection, *, state: str | None, shop_id: int | None, limit: int) -> list[Delivery]:
     """List deliveries, newest first."""
     query = select(*COLUMNS).order_by(deliveries.c.id.desc()).limit(limit)

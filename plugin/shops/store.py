@@ -140,6 +140,15 @@ def resume(connection: Connection, shop_id: int, *, app_id: str) -> bool:
     )
 
 
+def heard_from(connection: Connection, shop_id: int) -> None:
+    """Call a shop again that refused our token: it sends to active apps only, so a delivery of its is a sign."""
+    connection.execute(
+        update(shops)
+        .where(shops.c.id == shop_id, shops.c.state == "unreachable")
+        .values(state="active", hold_until=None, failures=0)
+    )
+
+
 def set_unreachable(connection: Connection, shop_id: int, *, app_id: str) -> bool:
     """The shop refuses our token: work waits, no retries burn, until it registers or activates us."""
     return _changed(

@@ -1,5 +1,7 @@
 """The inbox is drained: facts are kept, what cannot be understood is laid aside, and nothing else waits for it."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import text
 
@@ -237,3 +239,27 @@ def test_a_shop_that_left_a_month_ago_is_forgotten_but_for_its_settings(installa
     )
     assert left == [(0, 0, 0)]
     assert rows(installation, "SELECT count(*) FROM shop_settings") == [(1,)]
+
+
+def test_bodies_are_let_go_of_in_time_and_their_repetition_is_still_known(installation, shop, clock):
+    from plugin.worker import forget_bodies
+
+    kept = {}
+    keep(installation, shop, "order_created", event("OrderCreated", order=order()))
+    keep(installation, shop, "order_created", b"nonsense")
+    process_batch(installation)
+    for days in (29, 31, 91):
+        clock.ahead = timedelta(days=days)
+        forget_bodies(installation)
+        kept[days] = rows(installation, "SELECT state FROM deliveries WHERE body IS NOT NULL ORDER BY state")
+    keep(installation, shop, "order_created", event("OrderCreated", order=order()))
+    assert kept == {29: [("dead",), ("done",)], 31: [("dead",)], 91: []}
+    assert process_batch(installation) == 0
+
+
+def test_a_shop_that_refused_our_token_is_called_again_once_it_sends_something(installation, shop):
+    with installation.db.begin() as connection:
+        shops.set_unreachable(connection, shop.id, app_id=shop.app_id)
+    keep(installation, shop, "order_created", event("OrderCreated", order=order()))
+    process_batch(installation)
+    assert rows(installation, "SELECT state FROM shops") == [("active",)]
