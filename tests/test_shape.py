@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCES = sorted(path for folder in ("plugin", "webhooks", "sandbox") for path in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(
+    path for folder in ("plugin", "webhooks", "sandbox") for path in (ROOT / folder).rglob("*.py")
+)
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 MIGRATIONS = ROOT / "plugin" / "migrations"
 LONGEST_FUNCTION, LONGEST_MODULE, LONGEST_TEST = 60, 400, 60

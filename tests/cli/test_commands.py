@@ -1,7 +1,10 @@
 """The commands: what they print, what they change, and the exit codes scripts rely on."""
 
 import json
+import re
+from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
@@ -175,3 +178,19 @@ def test_personal_data_are_erased_only_where_the_app_is_uninstalled(herkend, ins
 def test_a_new_key_is_one_that_the_settings_take(herkend, monkeypatch):
     monkeypatch.setenv("HERKEND_KEYS", herkend("keys", "new").output.strip())
     assert herkend("migrate").exit_code == 0
+
+
+def test_the_readme_names_every_command_and_no_other():
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    table = readme.split("## Commands")[1].split("## ")[0]
+    assert set(re.findall(r"`herkend ([a-z -]+)`", table)) == set(_commands())
+
+
+def _commands() -> list[str]:
+    context = click.Context(main)
+    found = []
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        below = command.commands if isinstance(command, click.Group) else {}
+        found += [f"{name} {under}" for under in below] or [name]
+    return found
