@@ -124,16 +124,15 @@ def server_pid(data: Path) -> int:
 def kill_server(data: Path) -> int:
     pid = server_pid(data)
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not answers(pid))
+    until(lambda: not lives(pid))
     return pid
 
 
-def answers(pid: int) -> bool:
+def lives(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def until(condition: Callable[[], bool], *, seconds: float = 30) -> None:

@@ -1,7 +1,6 @@
 """`herkend run`."""
 
 import errno
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,9 +64,9 @@ def wait_for_port(host: str, port: int, *, say: Say) -> None:
     deadline = time.monotonic() + PORT_PATIENCE
     waiting = False
     while (problem := port_problem(host, port)) is not None:
-        if problem != errno.EADDRINUSE:
+        if problem.errno != errno.EADDRINUSE:
             raise Permanent(
-                f"HERKEND_HOST and HERKEND_PORT: {host}:{port} is not to be had ({os.strerror(problem)})."
+                f"HERKEND_HOST and HERKEND_PORT: {host}:{port} is not to be had ({problem.strerror})."
             )
         if time.monotonic() > deadline:
             raise Permanent(
@@ -79,15 +78,15 @@ def wait_for_port(host: str, port: int, *, say: Say) -> None:
         time.sleep(TICK)
 
 
-def port_problem(host: str, port: int) -> int | None:
-    """Try to take the port for a moment; return the error's number, None when it is free."""
+def port_problem(host: str, port: int) -> OSError | None:
+    """Try to take the port for a moment; return what was in the way, None when it is free."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as door:
             door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             door.bind(address)
     except OSError as error:
-        return error.errno
+        return error
     return None
 
 

@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from dashboard_tokens import API_URL, APP_ID, Dashboard, jwks, new_key
+from tests.dashboard.dashboard_tokens import API_URL, APP_ID, Dashboard, jwks, new_key
 
 from plugin.secret import Secret
 from plugin.shops import store

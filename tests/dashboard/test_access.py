@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from dashboard_tokens import API_URL, encoded, jwks, signed_with_hmac
+from tests.dashboard.dashboard_tokens import API_URL, encoded, jwks, signed_with_hmac
 
 from plugin.shops import store
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
-from dashboard_tokens import API_URL
+from tests.dashboard.dashboard_tokens import API_URL
 from flask import Flask
 from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, expect, sync_playwright
 from werkzeug.serving import make_server

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from dashboard_tokens import jwks
+from tests.dashboard.dashboard_tokens import jwks
 
 from plugin.customers import store as customers
 from plugin.customers.facts import AccountSnapshot

@@ -1,7 +1,7 @@
 """The part of the page that greets the merchant and says how Herkend fares in the shop."""
 
 import pytest
-from dashboard_tokens import jwks
+from tests.dashboard.dashboard_tokens import jwks
 
 from plugin.customers import store as customers
 from plugin.inbox import store as inbox

@@ -1,7 +1,7 @@
 """A shop on loopback that installs us."""
 
 import pytest
-from shop_server import ShopServer, serving
+from tests.shop_server import ShopServer, serving
 
 KEY = {
     "kty": "RSA",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from flask import Flask
-from shop_server import serving
+from tests.shop_server import serving
 from sqlalchemy import text
 from structlog.testing import capture_logs
 

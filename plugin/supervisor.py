@@ -1,0 +1,154 @@
+"""Keeps processes running: starts again what dies, stops all of them when it is told to."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import IO, Self
+
+import structlog
+
+from plugin import lifeline, postgres
+from plugin.errors import HerkendError
+from plugin.lifeline import GRACE_SECONDS
+
+log = structlog.get_logger()
+TICK = 0.1  # seconds between two looks at everything
+FIRST_PAUSE, LONGEST_PAUSE, STEADY = 0.2, 10.0, 30.0  # seconds; after running that long, pauses begin anew
+
+
+class Part:
+    """Something that has to run: `up` tells whether it does, `start` starts it; pauses grow while it keeps dying.
+
+    It runs when it is handed over. `now` is in seconds of any steady clock.
+    """
+
+    def __init__(self, name: str, *, up: Callable[[], bool], start: Callable[[], None], now: float) -> None:
+        self._name = name
+        self._up = up
+        self._start = start
+        self._started = now
+        self._pause = FIRST_PAUSE
+        self._due: float | None = None
+
+    def tend(self, *, now: float) -> None:
+        """Look once; start it when its time has come."""
+        if self._up():
+            if now - self._started >= STEADY:
+                self._pause = FIRST_PAUSE
+        elif self._due is None:
+            log.warning("it died and is started again", part=self._name, in_seconds=self._pause)
+            self._due = now + self._pause
+            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        elif now >= self._due:
+            self._due, self._started = None, now
+            self._start()
+
+
+class Child:
+    """A module run as a process: in a session of its own, so that Ctrl-C reaches the supervisor alone."""
+
+    def __init__(self, command: Sequence[str], *, output: IO[bytes] | None) -> None:
+        self._command = command
+        self._output = output
+        self.start()
+
+    def start(self) -> None:
+        """Start it anew."""
+        self.process = subprocess.Popen(  # noqa: S603  our own commands, no shell
+            lifeline.command(self._command[0], self._command[1:]),
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            start_new_session=True,
+        )
+
+    def up(self) -> bool:
+        """Tell whether it runs; what one that died leaves behind is killed, as it may hold the port."""
+        if self.process.returncode is None and self.process.poll() is not None:
+            self.kill()
+        return self.process.returncode is None
+
+    def stop(self, *, deadline: float) -> None:
+        """Wait until it has stopped, and make it when the deadline is past."""
+        try:
+            self.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.warning("it did not stop and is killed", command=" ".join(self._command))
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it, and all it started, at once."""
+        with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+class Parts:
+    """All that the supervisor looks after; leaving the block stops the commands, gracefully at first."""
+
+    def __init__(self, *, output: IO[bytes] | None = None) -> None:
+        self._output = output
+        self._parts: list[Part] = []
+        self._children: list[Child] = []
+
+    def add(self, name: str, *, up: Callable[[], bool], start: Callable[[], None]) -> None:
+        """Keep something alive that runs already."""
+        self._parts.append(Part(name, up=up, start=start, now=time.monotonic()))
+
+    def add_database(self, data: Path) -> None:
+        """Keep the embedded database alive."""
+        self.add("database", up=partial(postgres.alive, data), start=partial(_ensure, data))
+
+    def add_command(self, name: str, command: Sequence[str]) -> None:
+        """Start a module with its arguments and keep it alive."""
+        child = Child(command, output=self._output)
+        self._children.append(child)
+        self.add(name, up=child.up, start=child.start)
+
+    def tend(self, stopping: threading.Event, *, until: Callable[[], bool] = lambda: False) -> None:
+        """Look after everything until it is time to stop, or until what the caller waits for is so."""
+        while not until() and not stopping.wait(TICK):
+            for part in self._parts:
+                part.tend(now=time.monotonic())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        running = [child for child in self._children if child.up()]
+        for child in running:
+            child.process.terminate()
+        deadline = time.monotonic() + GRACE_SECONDS
+        with ExitStack() as stack:
+            for child in running:
+                stack.callback(child.stop, deadline=deadline)
+
+
+def _ensure(data: Path) -> None:
+    try:
+        postgres.ensure(data)
+    except HerkendError as error:
+        log.warning("the database does not start", problem=str(error))
+
+
+@contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """Yield what is set by the first SIGTERM, SIGINT or SIGHUP; the second one interrupts whatever goes on."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: object) -> None:
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        stopping.set()
+
+    with ExitStack() as stack:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            stack.callback(signal.signal, number, signal.signal(number, stop))
+        yield stopping
