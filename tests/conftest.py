@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -20,11 +20,15 @@ from plugin.secret import Secret, new_key
 from plugin.settings import Settings
 
 
+def _noon() -> datetime:
+    return datetime.now(tz=UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+
+
 @dataclass
 class Clock:
-    """A clock that a test can move; it runs with the real one from where it is put."""
+    """A clock that a test can move; it starts at noon, so that no day ends under a test, and runs with the real one."""
 
-    ahead: timedelta = timedelta()
+    ahead: timedelta = field(default_factory=lambda: _noon() - datetime.now(tz=UTC))
 
     def __call__(self) -> datetime:
         return datetime.now(tz=UTC) + self.ahead

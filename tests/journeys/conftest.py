@@ -26,7 +26,9 @@ OPEN_WORK = """
 """
 UNTOLD = """
     SELECT count(*) FROM publications JOIN shops ON shops.id = shop_id
-    WHERE NOT gone AND (wanted_public IS DISTINCT FROM told_public OR wanted_private IS DISTINCT FROM told_private)
+    WHERE NOT gone AND (
+        telling OR wanted_public IS DISTINCT FROM told_public OR wanted_private IS DISTINCT FROM told_private
+    )
       AND (SELECT ("values"->>'publish')::boolean FROM shop_settings WHERE shop_settings.shop_id = shops.id
            ORDER BY version DESC LIMIT 1)
 """

@@ -111,7 +111,7 @@ def test_a_shop_whose_token_is_refused_is_left_alone_until_it_speaks_again(world
     world.shop.deactivate_app()  # nobody tells us: as on a 3.22
     buy(world, ada)
     with world.installation.db.begin() as connection:
-        connection.exec_driver_sql("UPDATE persons SET read_due = now()")
+        connection.exec_driver_sql("UPDATE persons SET read_due = 'epoch'")
     wait_until(lambda: state(world) == "unreachable", what="the refusal is noticed")
     world.shop.activate_app()
     world.shop.deliveries.release()
