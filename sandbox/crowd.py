@@ -51,7 +51,7 @@ def person(shop: Shop, *, user_id: str | None = None, email: str | None = None) 
         return Person(account=found, email=found.email, orders=tuple(shop.store.orders_of(found)))
     typed = (email or "").strip()
     if "@" not in typed:
-        raise Refusal(f"{typed or 'nothing'} is no e-mail address")
+        raise Refusal(f"{typed or 'nothing'} is no e-mail address", code="address")
     at = shop.store.account_at(typed)
     if at is not None:
         return person(shop, user_id=at.gid)
@@ -88,7 +88,7 @@ def pick(shop: Shop, kind: str) -> Person:
         found = person(shop, user_id=account.gid)
         if _is(found, kind, now):
             return found
-    raise Refusal("nobody like that is left in this shop")
+    raise Refusal("nobody like that is left in this shop", code="nobody")
 
 
 def _is(found: Person, kind: str, now: datetime) -> bool:

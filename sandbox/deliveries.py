@@ -52,9 +52,8 @@ class Deliveries:
         self._holding = False
         self._held: list[int] = []
         self._ready: list[int] = []
-        for one in self.all():
-            if one.status == "pending":
-                self._ready.append(one.id)
+        self._ready += [one.id for one in self.all() if one.status == "pending"]
+        store.committed = self._kept
 
     def all(self, *, event: str | None = None) -> list[Delivery]:
         """Return every delivery, the oldest first; `event` is Saleor's name in any letter case."""
@@ -67,14 +66,15 @@ class Deliveries:
         with self._store.lock:
             return self._store.deliveries[number]
 
-    def keep(self, delivery: Delivery) -> None:
-        """Take a delivery on, inside the change that caused it; it goes out at the next `wake`."""
-        self._store.put(delivery)
-        with self._condition:
-            (self._held if self._holding else self._ready).append(delivery.id)
+    def _kept(self, things: Sequence[object]) -> None:
+        """Take up the deliveries of a change that stands now; they go out at the next `wake`."""
+        new = [one.id for one in things if isinstance(one, Delivery) and not one.attempts]
+        if new:
+            with self._condition:
+                (self._held if self._holding else self._ready).extend(new)
 
     def wake(self) -> None:
-        """Send what was kept, once the change stands; what an undone change kept is forgotten."""
+        """Send what was kept and is not held back."""
         with self._condition:
             if not self._ready or self._stopping:
                 return
@@ -171,9 +171,7 @@ class Deliveries:
 
     def _attempt(self, number: int) -> Attempt:
         """Send once, note the outcome, and put it back where Saleor would try again."""
-        delivery = self._store.deliveries.get(number)
-        if delivery is None:
-            return Attempt(at=self._clock(), ms=0.0, status=None, answer="taken back")
+        delivery = self.one(number)
         attempt = self._send(delivery)
         attempts = (*delivery.attempts, attempt)
         again = (attempt.status is None or attempt.status >= 500) and len(attempts) <= len(DELAYS)  # noqa: PLR2004 - HTTP

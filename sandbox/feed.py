@@ -51,6 +51,7 @@ class Feed:
     def doing(self, kind: str, person: Person | None, **details: Any) -> Iterator[Action]:  # noqa: ANN401 - JSON
         """Do one thing: the webhooks that it causes are shown with it."""
         before = standing(self._shop, person) if person else None
+        self._settle_earlier(person, before)
         with self._lock:
             self._last += 1
             action = Action(
@@ -69,6 +70,15 @@ class Feed:
             self._shop.cause.reset(token)
         with self._lock:
             self._actions.appendleft(action)
+
+    def _settle_earlier(self, person: Person | None, word: dict[str, Any] | None) -> None:
+        """Take the app's word from before this action for its last word on the one before."""
+        if person is None or word is None:
+            return
+        with self._lock:
+            for action in self._actions:
+                if not action.settled and action.person and action.person.email == person.email:
+                    action.standing, action.settled = word, True
 
     def shown(self) -> list[dict[str, Any]]:
         """Return everything for the page; asks the app about what is not settled yet."""
@@ -109,8 +119,8 @@ class Feed:
         waiting = any(one.status == "pending" for one in sent)
         if not superseded:
             action.standing = standing(self._shop, action.person)
-        done = not waiting and not (action.standing or {}).get("pending") and calm > CALM_SECONDS
-        action.settled = superseded or done or time.monotonic() - action.started > PATIENCE_SECONDS
+        pending = bool((action.standing or {}).get("pending")) and calm < PATIENCE_SECONDS
+        action.settled = superseded or (not waiting and not pending and calm > CALM_SECONDS)
 
     def _writes(self, action: Action, until: float) -> list[dict[str, Any]]:
         """Return what the app wrote on this person after the action and before his next one."""

@@ -177,12 +177,12 @@ def check_where(where: Where | None) -> None:
             check_where(part)
 
 
-def orders_matching(store: Store, where: Where | None) -> list[Order]:
-    """Return the orders that fit, in no order."""
+def orders_matching(store: Store, where: Where | None, *, channels: Mapping[str, str]) -> list[Order]:
+    """Return the orders that fit, in no order; `channels` are the ids by slug."""
     check_where(where)
     known = _candidates(store, where)
     rows = store.orders.values() if known is None else [store.orders[key] for key in known]
-    return [order for order in rows if matches(where, partial(_of_order, order), order.metadata)]
+    return [order for order in rows if matches(where, partial(_of_order, order, channels), order.metadata)]
 
 
 def _candidates(store: Store, where: Where | None) -> set[str] | None:
@@ -209,7 +209,7 @@ def _user_number(text: str) -> int:
         return 0
 
 
-def _of_order(order: Order, name: str) -> Any:  # noqa: ANN401 - any column
+def _of_order(order: Order, channels: Mapping[str, str], name: str) -> Any:  # noqa: ANN401 - any column
     known: dict[str, Callable[[], Any]] = {
         "ids": lambda: order.gid,
         "createdAt": lambda: order.created,
@@ -218,7 +218,7 @@ def _of_order(order: Order, name: str) -> Any:  # noqa: ANN401 - any column
         "userEmail": lambda: order.user_email,
         "status": lambda: order.status,
         "voucherCode": lambda: order.voucher_code,
-        "channelId": lambda: gid("Channel", order.channel),
+        "channelId": lambda: channels[order.channel],
     }
     return known[name]()
 

@@ -9,7 +9,11 @@ from decimal import Decimal
 
 
 class Refusal(Exception):
-    """The shop does not do that; the text says why."""
+    """The shop does not do that; the text says why, and `code` lets the page say it in the reader's language."""
+
+    def __init__(self, text: str, *, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def gid(kind: str, key: object) -> str:

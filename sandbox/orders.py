@@ -162,7 +162,7 @@ class OrderActions(State):
         with self._acting():
             found = self.order(order)
             if found.status in ENDED:
-                raise Refusal("This order can't be canceled.")
+                raise Refusal("This order can't be canceled.", code="cancel")
             found = self._noted(self._noted(found, "CANCELED"), "EMAIL_SENT")
             found = self._saved(replace(found, status="CANCELED"))
             self.fire("ORDER_CANCELLED", "ORDER_UPDATED", subject=found, principal=self.staff)

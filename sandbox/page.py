@@ -42,7 +42,7 @@ def add_page(app: flask.Flask, shop: Shop) -> None:
         app.add_url_rule(rule, f"{method} {rule}", _guarded(view), methods=[method])
     app.before_request(_own_page_only)
     app.after_request(lambda answer: _headers(answer, shop))
-    app.register_error_handler(Refusal, lambda error: ({"error": str(error)}, 409))
+    app.register_error_handler(Refusal, lambda error: ({"error": str(error), "code": error.code}, 409))
 
 
 def _guarded(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -234,9 +234,9 @@ def _amount(typed: object, *, least: Decimal) -> Decimal:
     try:
         found = Decimal(str(typed).strip().replace(",", ".")).quantize(CENT)
     except InvalidOperation:
-        raise Refusal(f"{typed} is no amount") from None
+        raise Refusal(f"{typed} is no amount", code="amount") from None
     if not least <= found <= Decimal(100_000):
-        raise Refusal(f"{typed} is no amount for an order")
+        raise Refusal(f"{typed} is no amount for an order", code="amount")
     return found
 
 

@@ -29,7 +29,7 @@ class PeopleActions(State):
 
     def _made(self, email: str, first_name: str, last_name: str, language: str) -> Account:
         if self.store.account_at(email) is not None:
-            raise Refusal("User with this Email already exists.")
+            raise Refusal("User with this Email already exists.", code="taken")
         now = self.now()
         made = Account(
             id=self.store.next("account"),
@@ -67,7 +67,7 @@ class PeopleActions(State):
             old = self.account(account)
             taken = self.store.account_at(email)
             if taken is not None and taken.id != old.id:
-                raise Refusal("User with this Email already exists.")
+                raise Refusal("User with this Email already exists.", code="taken")
             found = self._saved_account(replace(old, email=email.lower()))
             self._link_orders(found)
             self.fire("CUSTOMER_UPDATED", subject=found, principal=self.staff)

@@ -114,7 +114,7 @@ def _orders(_source: object, info: Info, **args: Any) -> lists.Connection:  # no
     shop, search = _shop(info), (args.get("search") or "").lower()
     rows = [
         one
-        for one in lists.orders_matching(shop.store, args.get("where"))
+        for one in lists.orders_matching(shop.store, args.get("where"), channels=_channel_ids(shop))
         if one.status != "DRAFT"
         and args.get("channel") in {None, one.channel}
         and search in f"{one.number} {one.user_email}".lower()
@@ -130,12 +130,16 @@ def _order_page(info: Info, rows: list[Order], args: dict[str, Any]) -> lists.Co
     )
 
 
+def _channel_ids(shop: Any) -> dict[str, str]:  # noqa: ANN401 - see _shop
+    return {one["slug"]: one["id"] for one in shop.channels}
+
+
 def _orders_of(account: Account, info: Info, **args: Any) -> lists.Connection:  # noqa: ANN401 - the field's arguments
     require(info, "MANAGE_USERS", "MANAGE_ORDERS", "OWNER")
-    store, where = _shop(info).store, args.get("where")
-    lists.check_where(where)
-    fitting = {order.id for order in lists.orders_matching(store, where)} if where else None
-    rows = [one for one in store.orders_of(account) if fitting is None or one.id in fitting]
+    shop, where = _shop(info), args.get("where")
+    found = lists.orders_matching(shop.store, where, channels=_channel_ids(shop)) if where else None
+    fitting = None if found is None else {order.id for order in found}
+    rows = [one for one in shop.store.orders_of(account) if fitting is None or one.id in fitting]
     return _order_page(info, rows, args)
 
 

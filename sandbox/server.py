@@ -103,12 +103,14 @@ def running(
 ) -> Iterator[str]:
     """Serve a shop until the block ends and yield its base URL; `add` may put further routes on it.
 
-    A shop without a `url` gets this one. Pending webhooks go on; at the end sending stops, the shop stays open.
+    Raises `OSError` where the port is taken. A shop without a `url` gets this one. Pending
+    webhooks go on; at the end sending stops, the shop stays open.
     """
     app = create_app(shop)
     if add is not None:
         add(app, shop)
-    server = make_server(host, port, app, threaded=True, request_handler=_Quiet)
+    with socket.create_server((host, port)) as listening:
+        server = make_server(host, port, app, threaded=True, request_handler=_Quiet, fd=listening.fileno())
     url = f"http://{host}:{server.port}"
     shop.url = shop.url or url
     thread = threading.Thread(target=_serve, args=(server,), name="sandbox-http", daemon=True)

@@ -37,8 +37,13 @@ class Signer:
         self.key = key
         numbers = key.public_key().public_numbers()
         self.n, self.e = _number(numbers.n), _number(numbers.e)
-        thumbprint = json.dumps({"e": self.e, "kty": "RSA", "n": self.n}, separators=(",", ":"))
-        self.kid = _text(hashlib.sha256(thumbprint.encode()).digest())
+        self.kid = self.thumbprint(n=self.n, e=self.e)
+
+    @staticmethod
+    def thumbprint(*, n: str, e: str) -> str:
+        """Return the name of a key that follows from the key itself (RFC 7638)."""
+        canonical = json.dumps({"e": e, "kty": "RSA", "n": n}, separators=(",", ":"))
+        return _text(hashlib.sha256(canonical.encode()).digest())
 
     def jwks(self) -> dict[str, Any]:
         """Return the public key as the shop publishes it."""

@@ -147,7 +147,7 @@ class State:
                     self._keep(event, body, app=app, url=hook.target_url, webhook_id=hook.id)
 
     def _keep(self, event: str, body: bytes, *, app: App, url: str, webhook_id: int) -> None:
-        self.deliveries.keep(
+        self.store.put(
             Delivery(
                 id=self.store.next("delivery"),
                 event=event,

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ KEPT_DELIVERIES = 2000
 class Store:
     """People, orders, apps and deliveries of one shop; without a folder they live as long as the process.
 
-    Hold `lock` while reading what belongs together; changes go through `writing`, all of them or none.
+    Hold `lock` while reading what belongs together; changes go through `writing`, all of them or none; `committed`
+    hears what was put, once it stands.
     """
 
     def __init__(self, *, folder: Path | None = None) -> None:
@@ -34,6 +35,7 @@ class Store:
         self.by_user: dict[int, set[str]] = defaultdict(set)
         self.by_email: dict[str, set[str]] = defaultdict(set)
         self.by_address: dict[str, int] = {}
+        self.committed: Callable[[list[Thing]], None] = lambda _things: None
         self._settings: dict[str, str] = {}
         self._undo: list[tuple[Thing | None, Thing | None]] = []
         self._before: dict[str, str | None] = {}
@@ -82,6 +84,7 @@ class Store:
             self._depth -= 1
             if self._depth == 0:
                 self._write()
+                self.committed([one for one in self._changed.values() if one is not None])
 
     def put(self, *things: Thing) -> None:
         """Add things, or replace those with the same id."""

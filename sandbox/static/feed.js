@@ -3,6 +3,7 @@ import { ask, clock, currentLanguage, day, money, node, pill, t, tierName } from
 
 const CALM = 2000;
 const BUSY = 250;
+const IMPATIENT = 10_000;
 let shown = "";
 let latest = 0;
 let actions = [];
@@ -15,6 +16,7 @@ export function explain(standing) {
   if (standing.since) dates.push(t("since", { date: day(standing.since) }));
   if (standing.until) dates.push(t("until", { date: day(standing.until) }));
   const reasons = standing.reasons?.[currentLanguage()] ?? [];
+  if (unknown(standing) && !standing.pending) return [node("p", { class: "quiet" }, t("unknownYet"))];
   return [
     node("div", { class: "standing" },
       pill(tierName(standing.tier), `big ${standing.tier}`),
@@ -22,11 +24,12 @@ export function explain(standing) {
       standing.quiet_since ? pill(t("quiet", { date: day(standing.quiet_since) }), "waiting") : "",
       standing.pending ? pill(t("deciding"), "waiting") : ""),
     reasons.length ? node("ul", { class: "reasons" }, reasons.map((text) => node("li", {}, text))) : "",
-    !reasons.length && standing.tier === "prospect" ? node("p", { class: "quiet" }, t("unknownYet")) : "",
     standing.publishing === "show_only" ? node("p", { class: "note" }, t("showOnly")) : "",
   ];
 }
 
+// The app learns of a person with the first event: until then it has nothing to say, however much was bought.
+const unknown = (standing) => standing.tier === "prospect" && !standing.reasons?.en?.length;
 const wrong = (standing) => t({ silent: "errorSilent", refused: "errorRefused", none: "errorNone" }[standing.error], standing);
 
 function headline({ kind, details, person }) {
@@ -49,10 +52,11 @@ function decided(action) {
   const before = action.before;
   const told = explain(after);
   if (after.error || !before || before.error) return told;
+  if (unknown(before)) return unknown(after) ? told : [node("p", { class: "change" }, t("firstMet")), ...told];
   const same = before.tier === after.tier;
   const change = same ? t("unchanged") : t("changed", { before: tierName(before.tier), after: tierName(after.tier) });
   if (same && !action.settled) return told;
-  return [node("p", { class: "quiet" }, change), ...told];
+  return [node("p", { class: same ? "quiet change" : "change" }, change), ...told];
 }
 
 function pretty(value) {
@@ -64,7 +68,7 @@ export function written(key, value, isPrivate, extra = []) {
   const line = node("li", {},
     node("span", {}, node("code", {}, key), " ", long ? "" : node("strong", {}, value ?? t("deleted"))),
     node("span", { class: "pills" }, pill(t(isPrivate ? "private" : "public")), extra));
-  return long ? [line, node("li", {}, node("details", {}, node("summary", {}, key), node("pre", {}, pretty(value))))] : [line];
+  return long ? [line, node("li", {}, node("details", {}, node("summary", {}, t("showValue")), node("pre", {}, pretty(value))))] : [line];
 }
 
 function wrote(action) {
@@ -114,7 +118,7 @@ export async function follow(settled) {
     if (text !== shown || !text) draw();
     shown = text;
     const busy = found.some((one) => !one.settled);
-    if (busy) pause = BUSY;
+    if (busy && Date.now() - Date.parse(found[0].at) < IMPATIENT) pause = BUSY;
     if (waited && !busy) settled();
   } catch { /* the shop is away for a moment: look again */ }
   timer = setTimeout(() => follow(settled), document.hidden ? CALM * 5 : pause);

@@ -1,6 +1,6 @@
 // The demo page: choose somebody, order, refund, cancel; the feed beside it tells what came of it.
 import { draw, explain, follow, written } from "./feed.js";
-import { ask, day, money, node, number, pill, t, translate, wire } from "./texts.js";
+import { ask, currentLanguage, day, money, node, number, pill, t, translate, wire } from "./texts.js";
 
 const QUICK = ["guest", "account", "one-time", "almost-regular", "regular", "unconfirmed"];
 const at = (id) => document.getElementById(id);
@@ -181,7 +181,17 @@ function keys(event) {
   }
 }
 
+// The amount as the reader writes it, as long as nobody has changed it.
+function drawAmount() {
+  const field = at("total");
+  if (field.value === field.defaultValue) {
+    field.defaultValue = new Intl.NumberFormat(currentLanguage(), { minimumFractionDigits: 2 }).format(39.95);
+    field.value = field.defaultValue;
+  }
+}
+
 function drawAll() {
+  drawAmount();
   drawQuick();
   drawSummary();
   drawPerson();

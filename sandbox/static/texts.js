@@ -56,7 +56,7 @@ const TEXTS = {
     reasons: "Why",
     showOnly: "The app only shows this: it is not released to write into the shop.",
     deciding: "deciding …",
-    unknownYet: "The app has not met this person yet.",
+    unknownYet: "The app has not met this person yet: it will with the first order.",
     errorSilent: "The app did not answer.",
     errorRefused: "The app refused to tell ({status}).",
     errorNone: "No app is installed in this shop.",
@@ -79,12 +79,19 @@ const TEXTS = {
     noAnswer: "no answer",
     unchanged: "unchanged",
     changed: "{before} → {after}",
+    firstMet: "The app met this person for the first time and read all orders of theirs.",
     superseded: "see the later action of this person",
     wroteNothing: "Nothing: what stands in the shop is still right.",
     wroteNothingYet: "nothing yet",
     deleted: "deleted",
     onAccount: "account",
     onOrder: "order",
+    showValue: "show",
+    refused_amount: "That is no amount for an order.",
+    refused_nobody: "Nobody like that is left in this shop.",
+    refused_address: "That is no e-mail address.",
+    refused_taken: "There is an account with that address already.",
+    refused_cancel: "This order can no longer be cancelled.",
     public: "public",
     private: "private",
     standsInShop: "What the app wrote into the shop",
@@ -105,7 +112,7 @@ const TEXTS = {
     openFrame: "Open Herkend zoals in het Dashboard",
     openFrameShort: "Dashboard",
     backToShop: "Terug naar de winkel",
-    intro: "Deze winkel staat in voor Saleor. Wat u hier doet, meldt hij de app met ondertekende webhooks, zoals een echte winkel; ernaast ziet u wat de app antwoordde, wat hij besloot en waarom, en wat hij in de winkel schreef.",
+    intro: "Deze winkel staat in voor Saleor. Wat je hier doet, meldt hij de app met ondertekende webhooks, zoals een echte winkel; ernaast zie je wat de app antwoordde, wat hij besloot en waarom, en wat hij in de winkel schreef.",
     accounts: "Accounts",
     guests: "Gasten",
     orders: "Bestellingen",
@@ -152,7 +159,7 @@ const TEXTS = {
     reasons: "Waarom",
     showOnly: "De app toont dit alleen: hij is niet vrijgegeven om in de winkel te schrijven.",
     deciding: "beslist …",
-    unknownYet: "De app kent deze persoon nog niet.",
+    unknownYet: "De app kent deze persoon nog niet: dat komt met de eerste bestelling.",
     errorSilent: "De app antwoordde niet.",
     errorRefused: "De app weigerde het te zeggen ({status}).",
     errorNone: "In deze winkel is geen app geïnstalleerd.",
@@ -175,12 +182,19 @@ const TEXTS = {
     noAnswer: "geen antwoord",
     unchanged: "onveranderd",
     changed: "{before} → {after}",
+    firstMet: "De app ontmoette deze persoon voor het eerst en las al diens bestellingen.",
     superseded: "zie de latere actie van deze persoon",
     wroteNothing: "Niets: wat in de winkel staat, klopt nog.",
     wroteNothingYet: "nog niets",
     deleted: "gewist",
     onAccount: "account",
     onOrder: "bestelling",
+    showValue: "toon",
+    refused_amount: "Dat is geen bedrag voor een bestelling.",
+    refused_nobody: "Zo iemand is er niet meer in deze winkel.",
+    refused_address: "Dat is geen e-mailadres.",
+    refused_taken: "Er is al een account met dat adres.",
+    refused_cancel: "Deze bestelling kan niet meer worden geannuleerd.",
     public: "openbaar",
     private: "privé",
     standsInShop: "Wat de app in de winkel schreef",
@@ -293,6 +307,9 @@ export async function ask(path, told) {
     throw new Error(t("errorShop"));
   }
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(body.error ?? t("errorShop"));
+  if (!answer.ok) {
+    const known = `refused_${body.code}`;
+    throw new Error(known in TEXTS.en ? t(known) : (body.error ?? t("errorShop")));
+  }
   return body;
 }
