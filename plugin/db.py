@@ -21,10 +21,14 @@ metadata = MetaData(
 )
 
 
+class DatabaseAway(Transient):
+    """It is our own database that did not answer, whatever else was being done."""
+
+
 class Database:
     """PostgreSQL behind a pool that notices dead connections.
 
-    `url` is a libpq address (postgresql://...). Raises Transient where the server cannot be reached.
+    `url` is a libpq address (postgresql://...). Raises DatabaseAway, a Transient, where the server cannot be reached.
     """
 
     def __init__(self, url: Secret, *, pool_size: int = 8) -> None:
@@ -46,10 +50,10 @@ class Database:
             with self.engine.begin() as connection:
                 yield connection
         except (OperationalError, PoolTimeoutError) as error:
-            raise Transient("The database cannot be reached or is too busy.") from error
+            raise DatabaseAway("The database cannot be reached or is too busy.") from error
         except DBAPIError as error:
             if error.connection_invalidated:
-                raise Transient("The connection to the database was lost.") from error
+                raise DatabaseAway("The connection to the database was lost.") from error
             raise
 
     def close(self) -> None:

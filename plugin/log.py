@@ -3,11 +3,12 @@
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import Processor
 
+from plugin.problem import written
 from plugin.secret import Secret
 from plugin.settings import Settings
 
@@ -64,12 +65,15 @@ def _closed(name: str, value: Any) -> Any:  # noqa: ANN401 - anything can be log
     return value
 
 
+def _print_exception(out: TextIO, info: structlog.typing.ExcInfo) -> None:
+    out.write(written(info[1]))
+
+
 def _last(settings: Settings) -> list[Processor]:
     # Plain tracebacks: the pretty ones show local variables, which hold bodies and tokens.
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if settings.log_format == "json":
-        return [remove, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
-    console = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-    )
+        exceptions = structlog.processors.ExceptionRenderer(lambda info: written(info[1]))
+        return [remove, exceptions, structlog.processors.JSONRenderer(default=str)]
+    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_print_exception)
     return [remove, console]

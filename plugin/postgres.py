@@ -87,17 +87,30 @@ def ensure(data: Path) -> None:
     """
     data = data.absolute()
     check(data)
-    started: subprocess.Popen[bytes] | None = None
     until = time.monotonic() + PATIENCE
-    with _starting_or_stopping(data), _opened(data, "server.lock") as lock:
+    with _starting_or_stopping(data):
+        while not _answers(data, until=until):
+            pass
+
+
+def _answers(data: Path, *, until: float) -> bool:
+    """Start the server unless it answers, and wait for that; False when somebody killed it meanwhile.
+
+    Its lock is then to be opened anew: the one it was handed stays ours while processes of it are left.
+    """
+    started: subprocess.Popen[bytes] | None = None
+    with _opened(data, "server.lock") as lock:
         while (answer := _ping(data)) is not Ping.OK:
-            if started is not None and started.poll() is not None:
+            if started is not None and (code := started.poll()) is not None:
+                if code == -signal.SIGKILL:
+                    return False
                 raise Permanent(f"The database in {data} did not start: {_last_words(data)}")
             if started is None and answer is Ping.NO_RESPONSE and _take(lock):
                 started = _start(data, lock=lock)
             if time.monotonic() > until:
                 raise Permanent(f"The database in {data} neither answers nor ends; its log is {_log(data)}.")
             time.sleep(STEP)
+    return True
 
 
 def _stop(data: Path) -> None:

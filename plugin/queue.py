@@ -6,16 +6,16 @@ twice, or too often. So a lost wake-up is no loss: the worker's sweep asks again
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 import procrastinate
 import procrastinate.worker
 import structlog
-from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.schema import SchemaManager
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from plugin.installation import Installation
 
@@ -23,7 +23,14 @@ NAMESPACE = "herkend"
 READ = f"{NAMESPACE}:read"
 PUBLISH = f"{NAMESPACE}:publish"
 HEARTBEAT_SECONDS = 5.0
-STALLED_SECONDS = 20.0
+STALLED_SECONDS = 20.0  # as long as an answer is waited for: what a lost worker said last has arrived by then
+PATIENCE_SECONDS = 3.0  # for a connection
+PAUSE_SECONDS = 0.5  # before the database is looked for again
+LOOK_SECONDS = 0.1
+
+WAITING = text(
+    "SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock = ANY(:lanes)"
+)
 
 log = structlog.get_logger()
 
@@ -41,8 +48,11 @@ def make_tables(connection: Connection) -> None:
 
 def ask(connection: Connection, task: str, shop_ids: Iterable[int]) -> None:
     """Have `task` run for these shops once this transaction commits; one that already waits is enough."""
-    for shop_id in sorted(set(shop_ids)):
-        lane = f"{task}:{shop_id}"
+    lanes = {f"{task}:{shop_id}": shop_id for shop_id in sorted(set(shop_ids))}
+    waiting = connection.execute(WAITING, {"lanes": list(lanes)}).scalars()
+    for lane in set(waiting):
+        del lanes[lane]
+    for lane, shop_id in lanes.items():
         try:
             with connection.begin_nested():
                 _in_transaction.configure_task(
@@ -66,57 +76,121 @@ class Lanes:
         timetable: Timetable,
         concurrency: int = 4,
     ) -> None:
-        self._stopping = threading.Event()
-        self._worker: procrastinate.worker.Worker | None = None
+        self._url = installation.db.url
+        self._tasks = partial(_tasks, installation, jobs=jobs, timetable=timetable)
         self._concurrency = concurrency
-        self._app = procrastinate.App(
-            connector=procrastinate.PsycopgConnector(
-                conninfo=installation.db.url.reveal(), min_size=1, max_size=concurrency + 2
-            )
-        )
-        self._app.add_tasks_from(_tasks(installation, jobs=jobs, timetable=timetable), namespace=NAMESPACE)
+        self._stopping = threading.Event()
 
     def run(self) -> None:
         """Work until `stop`; a lost database is waited for."""
         while not self._stopping.is_set():
             try:
                 asyncio.run(self._work())
-            except (procrastinate.exceptions.ConnectorException, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - each library has its own errors for a database that is away
                 log.warning("the queue lost its database", error=type(error).__name__)
-                self._stopping.wait(1)
+            self._stopping.wait(PAUSE_SECONDS)
 
     def stop(self) -> None:
         """Finish the jobs that run and return from `run`; may be called from any thread."""
         self._stopping.set()
-        if self._worker is not None:
-            self._worker.stop()  # type: ignore[no-untyped-call] # procrastinate leaves it untyped
 
     async def _work(self) -> None:
-        async with self._app.open_async():
-            self._worker = procrastinate.worker.Worker(
-                self._app,
-                concurrency=self._concurrency,
-                fetch_job_polling_interval=1,
-                update_heartbeat_interval=HEARTBEAT_SECONDS,
-                stalled_worker_timeout=STALLED_SECONDS,
-                delete_jobs="always",
-                install_signal_handlers=False,
+        """Work with connections of its own until `stop`, or until the database is lost."""
+        app = procrastinate.App(
+            connector=procrastinate.PsycopgConnector(
+                conninfo=self._url.reveal(),
+                min_size=1,
+                max_size=self._concurrency + 2,
+                timeout=PATIENCE_SECONDS,
+                kwargs={"connect_timeout": int(PATIENCE_SECONDS)},
             )
-            recovering = asyncio.create_task(self._recover())
-            try:
-                if not self._stopping.is_set():
-                    await self._worker.run()  # type: ignore[no-untyped-call] # procrastinate leaves it untyped
-            finally:
-                recovering.cancel()
+        )
+        app.add_tasks_from(self._tasks(), namespace=NAMESPACE)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await app.open_async()
+            await self._run_jobs(app)
+        finally:
+            await app.close_async()
 
-    async def _recover(self) -> None:
-        """Take up the jobs of killed workers: the queue does not do that by itself."""
+    async def _run_jobs(self, app: procrastinate.App) -> None:
+        running = _Running()
+        worker = procrastinate.worker.Worker(
+            app,
+            concurrency=self._concurrency,
+            fetch_job_polling_interval=1,
+            update_heartbeat_interval=HEARTBEAT_SECONDS,
+            stalled_worker_timeout=STALLED_SECONDS,
+            delete_jobs="always",
+            install_signal_handlers=False,
+            worker_middleware=[running],
+        )
+        async with asyncio.TaskGroup() as together:  # when one of them fails, all are begun anew
+            beside = [
+                together.create_task(self._stop_when_told(worker)),
+                together.create_task(running.recover(worker)),
+            ]
+            await worker.run()  # type: ignore[no-untyped-call] # procrastinate leaves it untyped
+            for task in beside:
+                task.cancel()
+
+    async def _stop_when_told(self, worker: procrastinate.worker.Worker) -> None:
         while True:
-            jobs = self._app.job_manager
-            for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
-                log.warning("taking up the job of a lost worker", task=job.task_name, lane=job.lock)
-                await jobs.retry_job(job)
+            if self._stopping.is_set():
+                worker.stop()  # type: ignore[no-untyped-call] # procrastinate leaves it untyped
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+class _Running:
+    """Knows which jobs run here, and takes up those that run nowhere: the queue does not do that by itself."""
+
+    def __init__(self) -> None:
+        self._here: set[int | None] = set()
+
+    async def __call__(
+        self,
+        call_next: Callable[[], Awaitable[Any]],
+        context: procrastinate.JobContext,
+        _worker: procrastinate.worker.Worker,
+    ) -> object:
+        """Run a job, as the queue's middleware does."""
+        self._here.add(context.job.id)
+        try:
+            return await call_next()
+        finally:
+            self._here.discard(context.job.id)
+
+    async def recover(self, worker: procrastinate.worker.Worker) -> None:
+        """Look for lost jobs every few seconds, for ever.
+
+        They are those of workers without a heartbeat, and our own that do not run: the database was lost just when
+        one was handed to us or finished. Those are only so when they do not run at the next look either.
+        """
+        doubtful: set[int | None] = set()
+        while True:
+            try:
+                jobs = worker.app.job_manager
+                own = [
+                    job
+                    for job in await jobs.list_jobs_async(status="doing", worker_id=worker.worker_id or 0)
+                    if job.id not in self._here
+                ]
+                lost = await jobs.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)
+                for job in (*lost, *(job for job in own if job.id in doubtful)):
+                    log.warning("taking up a lost job", task=job.task_name, lane=job.lock)
+                    await _again(jobs, job)
+                doubtful = {job.id for job in own}
+            except ConnectorException as error:
+                log.warning("lost jobs were not looked for", error=type(error).__name__)
             await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+async def _again(jobs: procrastinate.manager.JobManager, job: procrastinate.jobs.Job) -> None:
+    """Have a lost job run; where the same waits in the lane already, that one does as well."""
+    try:
+        await jobs.retry_job(job)
+    except UniqueViolation:
+        await jobs.finish_job(job, status=procrastinate.jobs.Status.ABORTED, delete_job=True)
 
 
 def _driver(connection: Connection) -> Any:  # noqa: ANN401 - psycopg's connection, which SQLAlchemy does not type

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from plugin.customers import store as customers
 from plugin.customers.facts import AccountSnapshot, OrderSnapshot
@@ -23,7 +24,8 @@ from plugin.tiers.rules import Standing, standing
 from plugin.tiers.store import Wanted
 
 log = structlog.get_logger()
-AT_ONCE = 100
+PER_SHOP = 50
+MOST = 200
 LATER = timedelta(hours=1)
 
 
@@ -37,14 +39,21 @@ def review_batch(installation: Installation) -> int:
     """
     now = installation.clock()
     with installation.db.begin() as connection:
-        due = customers.to_review(connection, now=now, limit=AT_ONCE)
+        due = customers.to_review(connection, now=now, per_shop=PER_SHOP, most=MOST)
         by_shop: dict[int, list[Person]] = defaultdict(list)
         for person in due:
             by_shop[person.shop_id].append(person)
         for shop_id, people in sorted(by_shop.items()):
-            _review_shop(connection, shop_id, people, now=now)
+            try:
+                with connection.begin_nested():
+                    _review_shop(connection, shop_id, people, now=now)
+            except OperationalError:
+                raise
+            except Exception:
+                log.exception("a shop cannot be reviewed", shop=shop_id)
+                customers.review_later(connection, [person.id for person in people], at=now + LATER)
         if due:
-            ask(connection, PUBLISH, tiers.shops_to_tell(connection, now=now))
+            ask(connection, PUBLISH, tiers.shops_to_tell(connection, now=now, among=list(by_shop)))
     return len(due)
 
 
@@ -70,6 +79,7 @@ def _review_shop(connection: Connection, shop_id: int, people: Sequence[Person],
         except Exception:
             log.exception("a person cannot be reviewed", shop=shop_id, person=person.id)
     tiers.save(connection, decided, policy_version=policy.version, now=now)
+    tiers.withdraw(connection, list(decided), but=[it.target_id for it in wanted])
     tiers.want(connection, shop_id, wanted, now=now)
     customers.reviewed(connection, decided)
     customers.review_later(connection, {person.id for person in people} - set(decided), at=now + LATER)

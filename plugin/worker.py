@@ -36,6 +36,7 @@ class Worker:
             installation,
             jobs={READ: partial(_guarded, read_histories), PUBLISH: partial(_guarded, publish)},
             timetable={
+                "grow-older": ("2 * * * *", grow_older),
                 "erase": ("17 3 * * *", erase_left_shops),
                 "forget": ("47 3 * * *", forget_bodies),
             },
@@ -93,6 +94,19 @@ def sweep(installation: Installation) -> None:
         now = installation.clock()
         ask(connection, READ, customers.shops_to_read(connection, now=now))
         ask(connection, PUBLISH, tiers.shops_to_tell(connection, now=now))
+
+
+def grow_older(installation: Installation) -> None:
+    """Have those reviewed whom the new day moves, in each shop when its own day begins."""
+    now = installation.clock()
+    with installation.db.begin() as connection:
+        known = shops.all_shops(connection)
+    for shop in known:
+        with installation.db.begin() as connection:
+            today = shops.policy(connection, shop.id).day(now)
+            count = tiers.due_by_time(connection, shop.id, today=today, now=now)
+        if count:
+            log.info("a new day moves customers", shop=shop.id, count=count)
 
 
 def erase_left_shops(installation: Installation) -> None:

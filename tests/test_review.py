@@ -118,7 +118,8 @@ def test_a_deleted_account_leaves_its_orders_to_the_guest_and_is_told_nothing(in
     gone = {"id": "user-1", "email": "ada@example.com", "deleted": True}
     tell(accounts=[gone], seen=later(days=1))
     assert tier(installation, shop, user_id="user-1") == "prospect"
-    assert told(installation)["user-1"] == ("returning", "returning")
+    assert tier(installation, shop, email="ada@example.com") == "returning"
+    assert told(installation) == {"user-1": (None, None), "order-10": (None, "returning")}
 
 
 def test_a_fully_refunded_only_order_takes_the_tier_back(installation, tell):
@@ -174,9 +175,16 @@ def test_two_workers_never_review_the_same_person_at_once(installation, shop, te
     tell(orders=bought(10))
     with installation.db.begin() as connection:
         connection.execute(text("UPDATE persons SET review_due = 'epoch'"))
-        claimed = customers.to_review(connection, now=installation.clock() + timedelta(seconds=1), limit=9)
+        claimed = customers.to_review(
+            connection, now=installation.clock() + timedelta(seconds=1), per_shop=9, most=9
+        )
         with installation.db.begin() as other:
-            assert customers.to_review(other, now=installation.clock() + timedelta(seconds=1), limit=9) == []
+            assert (
+                customers.to_review(
+                    other, now=installation.clock() + timedelta(seconds=1), per_shop=9, most=9
+                )
+                == []
+            )
     assert len(claimed) == 1
 
 
@@ -228,3 +236,87 @@ def test_a_person_who_cannot_be_decided_holds_up_nobody_and_is_tried_again(
     clock.move(hours=2)
     review_batch(installation)
     assert (first, tier(installation, shop, email="bob@example.com")) == (["one-time", None], "one-time")
+
+
+def test_a_guest_is_met_when_an_account_lets_go_of_its_orders(installation, shop, tell):
+    """A confirmed account takes another address: what it bought as a guest of the old one is the guest's again."""
+    tell(orders=bought(10, 20), accounts=[account()])
+    tell(accounts=[account(email="other@example.com", updatedAt=later(hours=1).isoformat())])
+    assert tier(installation, shop, email="ada@example.com") == "returning"
+
+
+def test_a_deleted_account_does_not_come_back_by_a_late_word(installation, shop, tell):
+    tell(orders=bought(10, user=ADA), accounts=[account()])
+    tell(accounts=[{"id": "user-1", "email": "ada@example.com", "deleted": True}], seen=later(days=1))
+    tell(accounts=[account(updatedAt=later(days=2).isoformat())], seen=later(days=2))
+    assert tier(installation, shop, user_id="user-1") == "prospect"
+
+
+def test_older_guest_orders_are_not_told_once_there_is_a_newer_one(installation, shop, tell):
+    for day in (30, 20, 10):
+        tell(orders=bought(day))
+    with installation.db.begin() as connection:
+        due = tiers.due(connection, shop.id, now=installation.clock(), limit=9)
+    assert [one.target_id for one in due] == ["order-10"]
+
+
+def test_releasing_a_shop_writes_nobody_anew(installation, shop, tell, clock):
+    tell(orders=bought(10, user=ADA), accounts=[account()])
+    with installation.db.begin() as connection:
+        now = installation.clock()
+        tiers.told(connection, tiers.due(connection, shop.id, now=now, limit=9)[0], now=now)
+        shops.release(connection, shop.id, by="test", now=now)
+    clock.move(minutes=1)
+    tell(accounts=[account(firstName="Augusta", updatedAt=later(hours=1).isoformat())])
+    with installation.db.begin() as connection:
+        assert tiers.due(connection, shop.id, now=installation.clock(), limit=9) == []
+
+
+def test_a_tier_ends_when_its_time_is_over_though_nothing_happens(installation, shop, tell, clock):
+    from plugin.worker import grow_older
+
+    tell(orders=bought(10, 20, user=ADA), accounts=[account()])
+    seen = [tier(installation, shop, user_id="user-1")]
+    for months in (34, 3):
+        clock.move(days=30.5 * months)
+        grow_older(installation)
+        review_batch(installation)
+        seen.append(tier(installation, shop, user_id="user-1"))
+    assert seen == ["returning", "returning", "one-time"]
+
+
+def test_a_shop_that_cannot_be_reviewed_holds_up_no_other(installation, shop, tell):
+    other = register(installation, name="other")
+    with installation.db.begin() as connection:
+        broken = """UPDATE shop_settings SET "values" = '{"time_zone": "Nowhere"}' WHERE shop_id = :id"""
+        tell(orders=bought(1), in_shop=other)
+        connection.execute(text(broken), {"id": shop.id})
+        connection.execute(
+            text(
+                "INSERT INTO persons (shop_id, key, read_at, review_due) VALUES (:id, 'user:1', now(), 'epoch')"
+            ),
+            {"id": shop.id},
+        )
+        connection.execute(text("UPDATE persons SET review_due = 'epoch'"))
+    review_batch(installation)
+    assert tier(installation, other, email="ada@example.com") == "one-time"
+    with installation.db.begin() as connection:
+        waiting = connection.execute(
+            text("SELECT shop_id, review_due > now() FROM persons WHERE review_due IS NOT NULL")
+        )
+        assert [row[0] for row in waiting] == [shop.id]
+
+
+def test_a_till_account_with_thousands_of_orders_is_taken_in(installation, shop, tell):
+    tell(orders=[order(f"order-{number}", user=ADA) for number in range(4000)], accounts=[account()])
+    assert tier(installation, shop, user_id="user-1") == "one-time"
+
+
+def test_a_busy_shop_does_not_keep_a_quiet_one_from_being_reviewed(installation, shop, tell):
+    quiet = register(installation, name="quiet")
+    insert = "INSERT INTO persons (shop_id, key, read_at, review_due) SELECT :id, 'user:' || n, now(), 'epoch' FROM "
+    with installation.db.begin() as connection:
+        connection.execute(text(insert + "generate_series(1, 300) n"), {"id": shop.id})
+        connection.execute(text(insert + "generate_series(1, 1) n"), {"id": quiet.id})
+    review_batch(installation)
+    assert tier(installation, quiet, user_id="1") == "prospect"

@@ -1,7 +1,6 @@
 """Drains the inbox: deliveries in, facts kept, persons marked `review due`."""
 
 import json
-import traceback
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from decimal import Decimal
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, StatementError
+from sqlalchemy.exc import OperationalError
 
 from plugin.customers import store as customers
 from plugin.customers.facts import AppChange, Facts
@@ -19,6 +18,7 @@ from plugin.errors import Permanent
 from plugin.inbox import store as inbox
 from plugin.inbox.store import Delivery
 from plugin.installation import Installation
+from plugin.problem import written
 from plugin.queue import READ, ask
 from plugin.shops import store as shops
 from webhooks.registry import BY_EVENT
@@ -45,7 +45,7 @@ def process_batch(installation: Installation) -> int:
         for shop_id, deliveries in sorted(by_shop.items()):
             _process_shop(connection, shop_id, deliveries, now=now)
         if claimed:
-            ask(connection, READ, customers.shops_to_read(connection, now=now))
+            ask(connection, READ, customers.shops_to_read(connection, now=now, among=list(by_shop)))
     return len(claimed)
 
 
@@ -68,17 +68,20 @@ class _Understood:
 def _process_shop(
     connection: Connection, shop_id: int, deliveries: Sequence[Delivery], *, now: datetime
 ) -> None:
-    shops.heard_from(connection, shop_id)
+    customers.one_at_a_time(connection, shop_id)
+    shops.heard_from(connection, shop_id, now=now)
     understood = []
     for delivery in deliveries:
         try:
             understood.append(_Understood(delivery, understand(delivery)))
-        except Exception:  # noqa: BLE001 - whatever it is, it is about this delivery alone
-            _bury(connection, delivery, now=now)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is about this delivery alone
+            _bury(connection, delivery, error, now=now)
     try:
         with connection.begin_nested():
             _apply(connection, shop_id, understood, now=now)
-    except (DataError, IntegrityError, ProgrammingError, StatementError):
+    except OperationalError:
+        raise  # the database's own trouble (lost, a deadlock, full): no delivery's fault, and all of them come again
+    except Exception:  # noqa: BLE001 - then it is about one of them
         _one_by_one(connection, shop_id, understood, now=now)
 
 
@@ -90,8 +93,10 @@ def _one_by_one(
         try:
             with connection.begin_nested():
                 _apply(connection, shop_id, [one], now=now)
-        except (DataError, IntegrityError, ProgrammingError, StatementError):
-            _bury(connection, one.delivery, now=now)
+        except OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is about this delivery alone
+            _bury(connection, one.delivery, error, now=now)
 
 
 def _apply(connection: Connection, shop_id: int, understood: Sequence[_Understood], *, now: datetime) -> None:
@@ -111,13 +116,12 @@ def _app_changed(connection: Connection, shop_id: int, change: AppChange, *, now
         if shops.uninstall(connection, shop_id, app_id=change.app_id, now=now):
             log.info("app uninstalled", shop=shop_id)
     elif change.active:
-        if shops.resume(connection, shop_id, app_id=change.app_id):
+        if shops.resume(connection, shop_id, app_id=change.app_id, said_at=change.said_at, now=now):
             log.info("app switched on", shop=shop_id)
-    elif shops.pause(connection, shop_id, app_id=change.app_id):
+    elif shops.pause(connection, shop_id, app_id=change.app_id, said_at=change.said_at):
         log.info("app switched off", shop=shop_id)
 
 
-def _bury(connection: Connection, delivery: Delivery, *, now: datetime) -> None:
-    problem = traceback.format_exc(chain=False).replace("\x00", "")
-    inbox.bury(connection, delivery.id, problem=problem, now=now)
+def _bury(connection: Connection, delivery: Delivery, error: Exception, *, now: datetime) -> None:
+    inbox.bury(connection, delivery.id, problem=written(error), now=now)
     log.error("dead letter", shop=delivery.shop_id, delivery=delivery.id, webhook=delivery.event)

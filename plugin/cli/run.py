@@ -11,13 +11,14 @@ import click
 
 from plugin import log, migrate, postgres, settings
 from plugin.db import Database
-from plugin.errors import Permanent
+from plugin.errors import Permanent, Transient
 from plugin.secret import Secret
 from plugin.settings import Settings
 from plugin.supervisor import TICK, Parts, stop_signals
 
 COMMANDS: Mapping[str, Sequence[str]] = {"web": ("plugin", "serve"), "worker": ("plugin", "worker")}
 PORT_PATIENCE = 5.0  # seconds: an installation that was just killed may be about to let go of its port
+DATABASE_PATIENCE = 10.0  # seconds: where everything is started at once, the database comes up beside us
 Say = Callable[[str], None]
 
 
@@ -53,10 +54,30 @@ def installation(
     with postgres.database(read) as url, Parts(output=output) as parts:
         if read.database_url is None:
             parts.add_database(read.data)
-        with closing(Database(url, pool_size=1)) as db:
-            migrate.upgrade(db)
+        migrate_once_it_answers(read, url, say=say)
         say("Database: up to date.")
         yield url, parts
+
+
+def migrate_once_it_answers(read: Settings, url: Secret, *, say: Say) -> None:
+    """Bring the database up to date; one that does not answer (it may be starting itself) is given a while."""
+    deadline = time.monotonic() + DATABASE_PATIENCE
+    waiting = False
+    while True:
+        try:
+            with closing(Database(url, pool_size=1)) as db:
+                migrate.upgrade(db)
+        except Transient:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return
+        if not waiting:
+            say(f"The database does not answer; giving it {DATABASE_PATIENCE:.0f} seconds.")
+            waiting = True
+        time.sleep(TICK)
+        if read.database_url is None:
+            postgres.ensure(read.data)
 
 
 def wait_for_port(host: str, port: int, *, say: Say) -> None:

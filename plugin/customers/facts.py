@@ -79,9 +79,10 @@ class AccountSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppChange:
-    """What the shop did to our own app: `app_id` was deleted, or switched on or off."""
+    """What the shop did to our own app: `app_id` was deleted, or switched on or off, as it said at `said_at`."""
 
     app_id: str
+    said_at: datetime
     deleted: bool
     active: bool
 

@@ -11,7 +11,7 @@ from plugin.customers.facts import AccountSnapshot, Facts, OrderSnapshot
 from plugin.customers.identity import counts_as_confirmed, normalise
 from plugin.customers.store import Person
 from plugin.customers.take_in import take_in
-from plugin.errors import HerkendError, Permanent
+from plugin.errors import HerkendError, Permanent, Transient
 from plugin.installation import Installation
 from plugin.saleor.calls import person_history
 from plugin.shops import store as shops
@@ -37,7 +37,7 @@ def read_histories(installation: Installation, shop_id: int) -> None:
         if not due:
             return
         for person in due:
-            if not line.call(partial(_read, installation, line, person)):
+            if not line.free() or not line.call(partial(_read, installation, line, person)):
                 return
 
 
@@ -52,11 +52,18 @@ def _read(installation: Installation, line: Line, person: Person) -> None:
     except Permanent as error:
         _not_read(installation, person, error)
         return
+    except Transient:
+        with installation.db.begin() as connection:
+            store.read_last(connection, person, now=installation.clock())
+        raise
     facts = Facts(orders=orders, accounts=(account,) if account else ())
     with installation.db.begin() as connection:
+        store.one_at_a_time(connection, person.shop_id)
+        if not shops.still_installed(connection, person.shop_id):
+            return
         now = installation.clock()
-        take_in(connection, person.shop_id, [facts], policy=policy, now=now)
         store.was_read(connection, person, started=started, emails=emails, now=now)
+        take_in(connection, person.shop_id, [facts], policy=policy, now=now)
         if _addresses(connection, person, account=_account(connection, person), policy=policy) - emails:
             store.read_soon(connection, person.shop_id, keys=[person.key], now=now)
     log.info("history read", shop=person.shop_id, person=person.id, orders=len(orders))
@@ -85,7 +92,7 @@ def _addresses(
         return typed | {email.lower() for email in typed}
     email_key = normalise(account.email) if account else person.key.removeprefix("guest:")
     typed = store.typed_emails(connection, shop_id, {email_key}).get(email_key, set())
-    return typed | ({account.email} if account else {email.lower() for email in typed})
+    return (typed | ({account.email} if account else {email.lower() for email in typed})) - {""}
 
 
 def _user_id(person: Person) -> str | None:

@@ -79,5 +79,10 @@ persons = Table(
     Column("review_due", DateTime(timezone=True)),
     UniqueConstraint("shop_id", "key"),
     Index("ix_persons_read_due", "shop_id", "read_due", postgresql_where=text("read_due IS NOT NULL")),
-    Index("ix_persons_review_due", "shop_id", "review_due", postgresql_where=text("review_due IS NOT NULL")),
+    Index(
+        "ix_persons_review_due",
+        "shop_id",
+        "review_due",
+        postgresql_where=text("review_due IS NOT NULL AND read_at IS NOT NULL"),
+    ),
 )

@@ -7,15 +7,18 @@ from typing import Any, TypeVar
 
 from sqlalchemy import (
     Connection,
+    Integer,
     Row,
     Table,
     and_,
     any_,
     case,
+    cast,
     func,
     literal,
     or_,
     select,
+    text,
     tuple_,
     update,
 )
@@ -31,6 +34,9 @@ Snapshot = TypeVar("Snapshot", AccountSnapshot, OrderSnapshot)
 # A person may have changed again while his orders were being read: any later wish for a reading shows by this much.
 A_MOMENT = timedelta(microseconds=1)
 BURST = timedelta(seconds=2)
+# PostgreSQL takes 65,535 parameters a statement, and a till account has thousands of orders.
+ROWS_A_STATEMENT = 1000
+TAKING_IN = 2061  # the space of advisory locks for `one_at_a_time`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +52,15 @@ class Person:
     read_failures: int
     read_problem: str | None
     review_due: datetime | None
+
+
+def one_at_a_time(connection: Connection, shop_id: int) -> None:
+    """Wait until nobody else takes in facts of this shop, and keep it so until the transaction ends.
+
+    Whose an order is depends on other rows than its own: two transactions that do not see each other's would both
+    decide wrongly. Take this lock before any other.
+    """
+    connection.execute(select(func.pg_advisory_xact_lock(TAKING_IN, cast(shop_id, Integer))))
 
 
 def save_accounts(
@@ -112,10 +127,12 @@ def touch(
 ) -> None:
     """Mark persons `review due`.
 
-    `owners` are made when they are not known yet, and then their orders are to be read from the shop first. `perhaps`
-    are marked only if known. `reread` (some of the others) have their orders read again, bursts together.
+    `owners` are made when they are not known yet, and then their orders are to be read from the shop first; so are
+    those of persons read before the shop last stopped telling us things. `perhaps` are marked only if known.
+    `reread` (some of the others) have their orders read again, bursts together.
     """
     if owners:
+        listening_since = select(shops.c.listening_since).where(shops.c.id == shop_id).scalar_subquery()
         values = [
             {"shop_id": shop_id, "key": key, "read_due": now, "review_due": now}
             for key in sorted(set(owners))
@@ -125,7 +142,13 @@ def touch(
             .values(values)
             .on_conflict_do_update(
                 index_elements=[persons.c.shop_id, persons.c.key],
-                set_={"review_due": func.coalesce(persons.c.review_due, now)},
+                set_={
+                    "review_due": func.coalesce(persons.c.review_due, now),
+                    "read_due": case(
+                        (persons.c.read_at < listening_since, func.coalesce(persons.c.read_due, now)),
+                        else_=persons.c.read_due,
+                    ),
+                },
             )
         )
     connection.execute(
@@ -168,11 +191,15 @@ def to_read(connection: Connection, shop_id: int, *, now: datetime, limit: int) 
     return [_person(row) for row in connection.execute(query)]
 
 
-def shops_to_read(connection: Connection, *, now: datetime) -> list[int]:
-    """List the shops that have persons to be read now and may be asked."""
+def shops_to_read(
+    connection: Connection, *, now: datetime, among: Collection[int] | None = None
+) -> list[int]:
+    """List the shops (`among` these) that have persons to be read now and may be asked."""
     waiting = select(persons.c.id).where(persons.c.shop_id == shops.c.id, persons.c.read_due <= now).exists()
     free = or_(shops.c.hold_until.is_(None), shops.c.hold_until <= now)
     query = select(shops.c.id).where(shops.c.state == "active", free, waiting)
+    if among is not None:
+        query = query.where(shops.c.id.in_(among))
     return list(connection.execute(query).scalars())
 
 
@@ -195,6 +222,11 @@ def was_read(
     )
 
 
+def read_last(connection: Connection, person: Person, *, now: datetime) -> None:
+    """The shop did not answer about this person: the others first, once it answers again."""
+    connection.execute(update(persons).where(persons.c.id == person.id).values(read_due=now))
+
+
 def was_not_read(connection: Connection, person: Person, *, problem: str, again: datetime) -> None:
     """This person's orders could not be read; the others go on."""
     connection.execute(
@@ -204,20 +236,26 @@ def was_not_read(connection: Connection, person: Person, *, problem: str, again:
     )
 
 
-def to_review(connection: Connection, *, now: datetime, limit: int) -> list[Person]:
-    """Take persons who are due and whose history is known; they are ours until this transaction ends."""
-    known = and_(
-        persons.c.read_at.is_not(None),
-        or_(persons.c.read_due.is_(None), persons.c.read_due > now, persons.c.read_failures > 0),
-    )
-    query = (
-        select(persons)
-        .where(persons.c.review_due <= now, known)
-        .order_by(persons.c.review_due)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return [_person(row) for row in connection.execute(query)]
+TO_REVIEW = text(
+    """
+    SELECT due.* FROM (SELECT id FROM shops ORDER BY random()) AS shops CROSS JOIN LATERAL (
+        SELECT * FROM persons
+        WHERE persons.shop_id = shops.id AND review_due <= :now AND read_at IS NOT NULL
+          AND (read_due IS NULL OR read_due > :now OR read_failures > 0)
+        ORDER BY review_due LIMIT :per_shop FOR UPDATE SKIP LOCKED
+    ) AS due
+    LIMIT :most
+    """
+)
+
+
+def to_review(connection: Connection, *, now: datetime, per_shop: int, most: int) -> list[Person]:
+    """Take persons of all shops in turn who are due and whose history is known.
+
+    They are ours until this transaction ends.
+    """
+    found = connection.execute(TO_REVIEW, {"now": now, "per_shop": per_shop, "most": most})
+    return [_person(row) for row in found]
 
 
 def reviewed(connection: Connection, ids: Collection[int]) -> None:
@@ -254,6 +292,17 @@ def _save(
         {**asdict(snapshot), "shop_id": shop_id, "email_key": email_key(snapshot)}
         for snapshot in sorted(snapshots, key=lambda snapshot: snapshot.id)
     ]
+    saved = [
+        id_
+        for start in range(0, len(rows), ROWS_A_STATEMENT)
+        for id_ in _upserted(connection, table, rows[start : start + ROWS_A_STATEMENT])
+    ]
+    by_id = {snapshot.id: snapshot for snapshot in snapshots}
+    return [(before.get(id_), by_id[id_]) for id_ in saved]
+
+
+def _upserted(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> list[str]:
+    """Return the ids of those rows that were newer than what stood there; a deleted account never comes back."""
     statement = insert(table).values(rows)
     columns = [column for column in table.c if not column.primary_key]
     newer = tuple_(statement.excluded.updated_at, statement.excluded.seen_at) > tuple_(
@@ -263,11 +312,10 @@ def _save(
         statement.on_conflict_do_update(
             index_elements=[table.c.shop_id, table.c.id],
             set_={column.name: statement.excluded[column.name] for column in columns},
-            where=newer,
+            where=and_(newer, ~accounts.c.deleted) if table is accounts else newer,
         ).returning(table.c.id)
-    ).scalars()
-    by_id = {snapshot.id: snapshot for snapshot in snapshots}
-    return [(before.get(id_), by_id[id_]) for id_ in saved]
+    )
+    return list(saved.scalars())
 
 
 def email_key(snapshot: AccountSnapshot | OrderSnapshot) -> str:

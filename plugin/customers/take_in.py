@@ -21,6 +21,7 @@ def take_in(
     2. whose are these orders, and whose were they before
     3. those persons are marked; unknown ones are made, to be read from the shop first
     """
+    store.one_at_a_time(connection, shop_id)
     facts = list(facts)
     accounts = store.save_accounts(
         connection, shop_id, latest(account for fact in facts for account in fact.accounts).values()
@@ -63,6 +64,7 @@ def _concerned(
     user_ids = {order.user_id for order in snapshots if order.user_id} | {account.id for account in states}
     near = store.accounts_of(connection, shop_id, ids=user_ids, email_keys=email_keys)
     owners = {user_key(after.id) for _, after in accounts}
+    owners |= _owners_of_moved(connection, shop_id, accounts, policy=policy)
     perhaps = {guest_key(account.email) for account in states if account.email}
     perhaps |= {user_key(account.id) for account in near if accounts}
     addresses: dict[str, set[str]] = {}
@@ -74,6 +76,37 @@ def _concerned(
         if before is not None:
             perhaps.add(owner(before, accounts=near, policy=policy))
     return _Concerned(owners, perhaps, addresses)
+
+
+def _owners_of_moved(
+    connection: Connection,
+    shop_id: int,
+    accounts: list[tuple[AccountSnapshot | None, AccountSnapshot]],
+    *,
+    policy: Policy,
+) -> set[str]:
+    """Say whose the orders are now that may have moved: a changed address, a confirmation, a deletion moves them."""
+    moved = [
+        one
+        for before, after in accounts
+        if before is None or _claims(before) != _claims(after)
+        for one in (before, after)
+        if one
+    ]
+    if not moved:
+        return set()
+    email_keys = {normalise(account.email) for account in moved} - {""}
+    ids = {account.id for account in moved}
+    orders = store.orders_of(connection, shop_id, user_ids=ids, email_keys=email_keys)
+    ids |= {order.user_id for order in orders if order.user_id}
+    email_keys |= {normalise(order.email) for order in orders} - {""}
+    near = store.accounts_of(connection, shop_id, ids=ids, email_keys=email_keys)
+    return {owner(order, accounts=near, policy=policy) for order in orders}
+
+
+def _claims(account: AccountSnapshot) -> tuple[str, bool, bool]:
+    """Return what decides which orders are an account's."""
+    return (normalise(account.email), account.is_confirmed, account.deleted)
 
 
 def _read_new_addresses(

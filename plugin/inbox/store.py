@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, Connection, Row, any_, func, literal, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from plugin.inbox.models import deliveries
 
@@ -100,7 +100,8 @@ def replay(connection: Connection, ids: Sequence[int]) -> list[int]:
     return list(
         connection.execute(
             update(deliveries)
-            .where(deliveries.c.id.in_(ids), deliveries.c.body.is_not(None))
+            .where(deliveries.c.id == any_(literal(list(ids), type_=ARRAY(BigInteger))))
+            .where(deliveries.c.body.is_not(None))
             .values(state="new", processed_at=None, problem=None)
             .returning(deliveries.c.id)
         ).scalars()

@@ -10,5 +10,13 @@ from plugin.tiers import models as tiers
 
 TABLES = (shops, inbox, customers, tiers)  # imported so that `metadata` knows them
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+
+def _ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Leave the queue's own tables to the queue."""
+    return kind != "table" or not (name or "").startswith("procrastinate_")
+
+
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=metadata, include_name=_ours
+)
 context.run_migrations()

@@ -1,9 +1,11 @@
 """One shop on the line: whether it may be called, and what its answers mean for the next call."""
 
+import time
 from collections.abc import Callable
 
 import structlog
 
+from plugin.db import DatabaseAway
 from plugin.errors import Permanent, Refused, Transient
 from plugin.installation import Installation
 from plugin.saleor.calls import app_identity
@@ -12,6 +14,8 @@ from plugin.shops import store
 from plugin.shops.store import Shop
 
 log = structlog.get_logger()
+# Then the next shop: what is left is asked for again within a second.
+TURN_SECONDS = 5.0
 
 
 class Line:
@@ -21,6 +25,7 @@ class Line:
         self._installation = installation
         self._app_id = shop.app_id
         self._open = shop.state == "active" and shop.token is not None
+        self._ends = time.monotonic() + TURN_SECONDS
         self.shop_id = shop.id
         if self._open and shop.token is not None:
             self.saleor = Saleor(
@@ -36,8 +41,8 @@ class Line:
             return cls(installation, store.by_id(connection, shop_id))
 
     def free(self) -> bool:
-        """Tell whether the shop may be called now: it is still ours, active, and not to be waited for."""
-        if not self._open:
+        """Tell whether the shop may be called now: it is still ours, active, not to be waited for, and has its turn."""
+        if not self._open or time.monotonic() > self._ends:
             return False
         with self._installation.db.begin() as connection:
             shop = store.by_id(connection, self.shop_id)
@@ -52,6 +57,8 @@ class Line:
         """
         try:
             talk()
+        except DatabaseAway:
+            raise  # the shop has nothing to do with it
         except Transient as error:
             self._hold(error)
             return False
@@ -59,7 +66,7 @@ class Line:
             self._refused(error)
             return False
         with self._installation.db.begin() as connection:
-            store.unhold(connection, self.shop_id)
+            store.unhold(connection, self.shop_id, now=self._installation.clock())
         return True
 
     def _hold(self, error: Transient) -> None:

@@ -30,6 +30,10 @@ shops = Table(
     Column("jwks_at", DateTime(timezone=True)),
     Column("installed_at", DateTime(timezone=True), nullable=False),
     Column("uninstalled_at", DateTime(timezone=True)),
+    # When the shop last began to tell us things: what was read before may lack what it did not tell.
+    Column("listening_since", DateTime(timezone=True), nullable=False),
+    # Which word about being switched on or off was the last: words can overtake each other.
+    Column("switched_at", DateTime(timezone=True)),
     # Waiting out an unwell shop: no call before `hold_until`; `failures` in a row make the wait longer.
     Column("hold_until", DateTime(timezone=True)),
     Column("failures", Integer, nullable=False, server_default="0"),
@@ -41,6 +45,8 @@ shop_settings = Table(
     metadata,
     Column("shop_id", ForeignKey("shops.id"), primary_key=True),
     Column("version", Integer, primary_key=True),
+    # The last version that changed what is decided, rather than whether it is published.
+    Column("rules_version", Integer, nullable=False),
     Column("values", JSONB, nullable=False),
     Column("changed_at", DateTime(timezone=True), nullable=False),
     Column("changed_by", Text, nullable=False),

@@ -35,12 +35,14 @@ TOP = "top"
 class Policy:
     """One version of a shop's settings; defaults as in docs/merchant.md.
 
+    `rules_version` is the last version that changed what is decided, rather than whether it is published.
     `rates` maps a currency to how much of the main currency one unit of it is worth. `tiers` go up; the first
     begins at one purchase day. `window_months` is how far back purchase days count, `hold_months` how long a
     tier once reached is kept. `publish` is False while the shop is on "show only".
     """
 
     version: int = 0
+    rules_version: int = 0
     time_zone: str = "Europe/Amsterdam"
     main_currency: str | None = None
     rates: Mapping[str, Decimal] = field(default_factory=dict)
@@ -127,6 +129,9 @@ class _PolicySchema(Schema):
     error_messages = _UNKNOWN
 
     version = fields.Integer(
+        strict=True, error_messages=_NUMBER, validate=validate.Range(0, error="must not be negative")
+    )
+    rules_version = fields.Integer(
         strict=True, error_messages=_NUMBER, validate=validate.Range(0, error="must not be negative")
     )
     time_zone = fields.String(error_messages=_must("the name of a time zone"))

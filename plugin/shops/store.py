@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, text, update
+from sqlalchemy import Connection, Row, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from plugin.errors import Invalid
@@ -35,6 +35,8 @@ class Shop:
     jwks_at: datetime | None
     installed_at: datetime
     uninstalled_at: datetime | None
+    listening_since: datetime
+    switched_at: datetime | None
     hold_until: datetime | None
     failures: int
 
@@ -90,6 +92,8 @@ def register(
         "jwks_at": now,
         "installed_at": now,
         "uninstalled_at": None,
+        "listening_since": now,
+        "switched_at": None,
         "hold_until": None,
         "failures": 0,
     }
@@ -120,32 +124,36 @@ def uninstall(connection: Connection, shop_id: int, *, app_id: str, now: datetim
     )
 
 
-def pause(connection: Connection, shop_id: int, *, app_id: str) -> bool:
-    """The merchant switched the app off: work waits."""
+def pause(connection: Connection, shop_id: int, *, app_id: str, said_at: datetime) -> bool:
+    """The merchant switched the app off, said the shop at `said_at`: work waits. False: that is no news."""
+    return _switched(connection, shop_id, app_id=app_id, said_at=said_at, becomes={"state": "paused"})
+
+
+def resume(connection: Connection, shop_id: int, *, app_id: str, said_at: datetime, now: datetime) -> bool:
+    """The merchant switched the app on again, said the shop at `said_at`: work goes on. False: that is no news."""
+    becomes = {"state": "active", "listening_since": now, "hold_until": None, "failures": 0}
+    return _switched(connection, shop_id, app_id=app_id, said_at=said_at, becomes=becomes)
+
+
+def _switched(
+    connection: Connection, shop_id: int, *, app_id: str, said_at: datetime, becomes: Mapping[str, Any]
+) -> bool:
+    """Follow the last word of a shop: words can overtake each other, and be replayed."""
     return _changed(
         connection,
         update(shops)
-        .where(shops.c.id == shop_id, shops.c.app_id == app_id, shops.c.state.in_(["active", "unreachable"]))
-        .values(state="paused"),
+        .where(shops.c.id == shop_id, shops.c.app_id == app_id, shops.c.state != "uninstalled")
+        .where(or_(shops.c.switched_at.is_(None), shops.c.switched_at < said_at))
+        .values(switched_at=said_at, **becomes),
     )
 
 
-def resume(connection: Connection, shop_id: int, *, app_id: str) -> bool:
-    """The merchant switched the app on again: work goes on."""
-    return _changed(
-        connection,
-        update(shops)
-        .where(shops.c.id == shop_id, shops.c.app_id == app_id, shops.c.state.in_(["paused", "unreachable"]))
-        .values(state="active", hold_until=None, failures=0),
-    )
-
-
-def heard_from(connection: Connection, shop_id: int) -> None:
+def heard_from(connection: Connection, shop_id: int, *, now: datetime) -> None:
     """Call a shop again that refused our token: it sends to active apps only, so a delivery of its is a sign."""
     connection.execute(
         update(shops)
         .where(shops.c.id == shop_id, shops.c.state == "unreachable")
-        .values(state="active", hold_until=None, failures=0)
+        .values(state="active", listening_since=now, hold_until=None, failures=0)
     )
 
 
@@ -173,23 +181,34 @@ def hold(connection: Connection, shop_id: int, *, now: datetime, at_least: float
     return until
 
 
-def unhold(connection: Connection, shop_id: int) -> None:
-    """The shop answers: the next trouble starts counting anew."""
+def unhold(connection: Connection, shop_id: int, *, now: datetime) -> None:
+    """The shop answers: the next trouble starts counting anew. A wait that another call has just begun stays."""
+    over = or_(shops.c.hold_until.is_(None), shops.c.hold_until <= now)
     connection.execute(
-        update(shops).where(shops.c.id == shop_id, shops.c.failures > 0).values(failures=0, hold_until=None)
+        update(shops)
+        .where(shops.c.id == shop_id, shops.c.failures > 0, over)
+        .values(failures=0, hold_until=None)
     )
+
+
+def still_installed(connection: Connection, shop_id: int) -> bool:
+    """Keep the shop from leaving until this transaction ends; False: it left already."""
+    there = select(shops.c.id).where(shops.c.id == shop_id, shops.c.state != "uninstalled")
+    return connection.execute(there.with_for_update(read=True)).first() is not None
 
 
 def policy(connection: Connection, shop_id: int) -> Policy:
     """Return the settings in force."""
     newest = (
-        select(shop_settings.c.version, shop_settings.c["values"])
+        select(shop_settings)
         .where(shop_settings.c.shop_id == shop_id)
         .order_by(shop_settings.c.version.desc())
         .limit(1)
     )
-    row = connection.execute(newest).one_or_none()
-    return Policy() if row is None else policies.load({**row[1], "version": row[0]})
+    row = connection.execute(newest).mappings().one_or_none()
+    if row is None:
+        return Policy()
+    return policies.load({**row["values"], "version": row["version"], "rules_version": row["rules_version"]})
 
 
 def change_settings(
@@ -198,12 +217,19 @@ def change_settings(
     """Save a new version of the settings with `changes` (JSON-ready) on top of those in force."""
     connection.execute(select(shops.c.id).where(shops.c.id == shop_id).with_for_update())
     before = policy(connection, shop_id)
+    version = before.version + 1
+    rules_version = before.rules_version if set(changes) <= {"publish"} else version
     values = {**policies.dump(before), **changes}
-    values.pop("version", None)
-    after = policies.load({**values, "version": before.version + 1})
+    after = policies.load({**values, "version": version, "rules_version": rules_version})
+    del values["version"], values["rules_version"]
     connection.execute(
         insert(shop_settings).values(
-            shop_id=shop_id, version=after.version, values=values, changed_at=now, changed_by=by
+            shop_id=shop_id,
+            version=version,
+            rules_version=rules_version,
+            values=values,
+            changed_at=now,
+            changed_by=by,
         )
     )
     return after
@@ -243,6 +269,7 @@ PERSONAL = (
 
 def erase(connection: Connection, shop_id: int) -> None:
     """Delete every personal datum of a shop."""
+    connection.execute(select(shops.c.id).where(shops.c.id == shop_id).with_for_update())
     for statement in PERSONAL:
         connection.execute(text(statement), {"shop_id": shop_id})
 

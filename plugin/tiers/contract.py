@@ -38,6 +38,6 @@ def _private(standing: Standing, *, policy: Policy) -> str:
         "since": standing.since.isoformat() if standing.since else None,
         "until": standing.until.isoformat() if standing.until else None,
         "reasons": {language: explain(standing, language=language) for language in LANGUAGES},
-        "policy": policy.version,
+        "policy": policy.rules_version,
     }
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"), sort_keys=True)

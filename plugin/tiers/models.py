@@ -36,7 +36,7 @@ standings = Table(
 )
 
 UNPUBLISHED = (
-    "(wanted_public IS DISTINCT FROM told_public OR wanted_private IS DISTINCT FROM told_private)"
+    "(telling OR wanted_public IS DISTINCT FROM told_public OR wanted_private IS DISTINCT FROM told_private)"
     " AND NOT gone"
 )
 
@@ -54,6 +54,8 @@ publications = Table(
     Column("told_public", Text),
     Column("told_private", Text),
     Column("told_at", DateTime(timezone=True)),
+    # A request is under way, or its answer never came: what the shop holds is not known.
+    Column("telling", Boolean, nullable=False, server_default="false"),
     # The target is no longer there: nothing more is said about it.
     Column("gone", Boolean, nullable=False, server_default="false"),
     Column("retry_at", DateTime(timezone=True)),

@@ -4,6 +4,7 @@ from functools import partial
 
 import structlog
 
+from plugin.errors import Transient
 from plugin.installation import Installation
 from plugin.saleor.calls import Outcome, Write, write_standings
 from plugin.shops import store as shops
@@ -19,8 +20,8 @@ AT_ONCE = 2
 def publish(installation: Installation, shop_id: int) -> None:
     """Tell the shop what it does not know yet, two customers a request.
 
-    1. list what differs from what the shop was told (no transaction stays open)
-    2. tell it; when that fails as a whole nothing is recorded, and the shop is left alone for a while
+    1. list what differs from what the shop was told, and note that it is being told (no transaction stays open)
+    2. tell it; when that fails as a whole nothing more is recorded, and the shop is left alone for a while
     3. record each that was taken; one that was not waits by itself
     """
     line = Line.to(installation, shop_id)
@@ -29,6 +30,7 @@ def publish(installation: Installation, shop_id: int) -> None:
             if not shops.policy(connection, shop_id).publish:
                 return
             due = store.due(connection, shop_id, now=installation.clock(), limit=AT_ONCE)
+            store.telling(connection, due)
         if not due or not line.call(partial(_tell, installation, line, due)):
             return
 
@@ -38,7 +40,12 @@ def _tell(installation: Installation, line: Line, due: list[Publication]) -> Non
         Write(target_id=it.target_id, kind=it.kind, public=it.wanted.public, private=it.wanted.private)
         for it in due
     ]
-    outcomes = {outcome.target_id: outcome for outcome in write_standings(line.saleor, writes)}
+    try:
+        outcomes = {outcome.target_id: outcome for outcome in write_standings(line.saleor, writes)}
+    except Transient:
+        with installation.db.begin() as connection:
+            store.unanswered(connection, due)
+        raise
     with installation.db.begin() as connection:
         now = installation.clock()
         for publication in due:

@@ -1,8 +1,8 @@
 """Reads and writes standings, and what the shop was told of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Connection, func, or_, select, text, update
@@ -100,6 +100,22 @@ def find(connection: Connection, person_id: int) -> tuple[Standing, datetime] | 
     return standing, row.decided_at
 
 
+def withdraw(connection: Connection, person_ids: Sequence[int], *, but: Sequence[str]) -> None:
+    """Leave these persons' targets, `but` these, as the shop was told them: what else it was to be told is over.
+
+    A guest's older orders, and those of a guest who joined an account, are not written again.
+    """
+    connection.execute(
+        update(publications)
+        .where(
+            publications.c.person_id.in_(person_ids),
+            publications.c.target_id.not_in(but),
+            text(UNPUBLISHED),
+        )
+        .values(wanted_public=publications.c.told_public, wanted_private=publications.c.told_private)
+    )
+
+
 def want(connection: Connection, shop_id: int, wanted: Sequence[Wanted], *, now: datetime) -> None:
     """Note what the shop is to be told; nothing moves where it was told just that."""
     if not wanted:
@@ -141,11 +157,11 @@ def want(connection: Connection, shop_id: int, wanted: Sequence[Wanted], *, now:
 
 
 def due(connection: Connection, shop_id: int, *, now: datetime, limit: int) -> list[Publication]:
-    """List what the shop is to be told now, newest decisions first."""
+    """List what the shop is to be told now: what it would not take last, else the newest decisions first."""
     query = (
         select(publications)
         .where(publications.c.shop_id == shop_id, *_due(now))
-        .order_by(publications.c.wanted_at.desc(), publications.c.id)
+        .order_by(publications.c.failures, publications.c.wanted_at.desc(), publications.c.id)
         .limit(limit)
     )
     return [
@@ -161,12 +177,22 @@ def due(connection: Connection, shop_id: int, *, now: datetime, limit: int) -> l
     ]
 
 
-def shops_to_tell(connection: Connection, *, now: datetime) -> list[int]:
-    """List the shops that are to be told something now and may be called."""
+def shops_to_tell(
+    connection: Connection, *, now: datetime, among: Collection[int] | None = None
+) -> list[int]:
+    """List the shops (`among` these) that are to be told something now and may be called."""
     waiting = select(publications.c.id).where(publications.c.shop_id == shops.c.id, *_due(now)).exists()
     free = or_(shops.c.hold_until.is_(None), shops.c.hold_until <= now)
     query = select(shops.c.id).where(shops.c.state == "active", free, _released, waiting)
+    if among is not None:
+        query = query.where(shops.c.id.in_(among))
     return list(connection.execute(query).scalars())
+
+
+def telling(connection: Connection, told: Sequence[Publication]) -> None:
+    """The shop is about to be told these: until it answers, what it holds is not known, and they stay due."""
+    ids = [publication.id for publication in told]
+    connection.execute(update(publications).where(publications.c.id.in_(ids)).values(telling=True))
 
 
 def told(connection: Connection, publication: Publication, *, now: datetime) -> None:
@@ -178,11 +204,32 @@ def told(connection: Connection, publication: Publication, *, now: datetime) -> 
             told_public=publication.wanted.public,
             told_private=publication.wanted.private,
             told_at=now,
+            telling=False,
             failures=0,
             retry_at=None,
             problem=None,
         )
     )
+
+
+def unanswered(connection: Connection, publications_: Sequence[Publication]) -> None:
+    """The shop did not answer about these: the others first, once it answers again."""
+    ids = [publication.id for publication in publications_]
+    connection.execute(
+        update(publications).where(publications.c.id.in_(ids)).values(failures=publications.c.failures + 1)
+    )
+
+
+def due_by_time(connection: Connection, shop_id: int, *, today: date, now: datetime) -> int:
+    """Mark for review whom time alone moves by `today`; return how many those are."""
+    marked = connection.execute(
+        update(persons)
+        .where(persons.c.shop_id == shop_id, persons.c.id == standings.c.person_id)
+        .where(standings.c.next_change <= today, persons.c.review_due.is_(None))
+        .values(review_due=now)
+        .returning(persons.c.id)
+    )
+    return len(marked.all())
 
 
 def not_told(

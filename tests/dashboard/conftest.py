@@ -8,11 +8,11 @@ from threading import Thread
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.dashboard.dashboard_tokens import API_URL, APP_ID, Dashboard, jwks, new_key
 
 from plugin.secret import Secret
 from plugin.shops import store
 from plugin.shops.store import Shop
+from tests.dashboard.dashboard_tokens import API_URL, APP_ID, Dashboard, jwks, new_key
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from tests.dashboard.dashboard_tokens import API_URL, encoded, jwks, signed_with_hmac
 
 from plugin.shops import store
+from tests.dashboard.dashboard_tokens import API_URL, encoded, jwks, signed_with_hmac
 
 STATE = "/dashboard/state"
 

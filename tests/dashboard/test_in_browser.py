@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
-from tests.dashboard.dashboard_tokens import API_URL
 from flask import Flask
 from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from plugin.app import create_app
+from tests.dashboard.dashboard_tokens import API_URL
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [

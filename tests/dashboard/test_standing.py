@@ -3,13 +3,13 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from tests.dashboard.dashboard_tokens import jwks
 
 from plugin.customers import store as customers
 from plugin.customers.facts import AccountSnapshot
 from plugin.tiers import store as tiers
 from plugin.tiers.reasons import Reason
 from plugin.tiers.rules import Standing
+from tests.dashboard.dashboard_tokens import jwks
 
 STANDING = "/dashboard/standing"
 REASON = Reason(code="bought_once", params={"day": "2026-05-12"})

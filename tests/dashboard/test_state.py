@@ -1,13 +1,16 @@
 """The part of the page that greets the merchant and says how Herkend fares in the shop."""
 
+from datetime import UTC, datetime
+from functools import partial
+
 import pytest
-from tests.dashboard.dashboard_tokens import jwks
 
 from plugin.customers import store as customers
 from plugin.inbox import store as inbox
 from plugin.shops import store
 from plugin.tiers import store as tiers
 from plugin.tiers.rules import Standing
+from tests.dashboard.dashboard_tokens import jwks
 
 STATE = "/dashboard/state"
 
@@ -69,7 +72,10 @@ def test_it_only_looks_on_until_released(dashboard, installation, shop):
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [(store.pause, "is switched off"), (store.set_unreachable, "does not accept Herkend&#39;s token")],
+    [
+        (partial(store.pause, said_at=datetime.now(tz=UTC)), "is switched off"),
+        (store.set_unreachable, "does not accept Herkend&#39;s token"),
+    ],
 )
 def test_it_says_when_something_needs_the_merchant(dashboard, installation, shop, change, says):
     with installation.db.begin() as connection:

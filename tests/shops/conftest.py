@@ -1,6 +1,7 @@
 """A shop on loopback that installs us."""
 
 import pytest
+
 from tests.shop_server import ShopServer, serving
 
 KEY = {

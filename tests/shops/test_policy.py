@@ -13,6 +13,7 @@ from plugin.shops.policy import DEFAULT_TIERS, Policy, TierRule, dump, load
 
 GOLD = Policy(
     version=7,
+    rules_version=5,
     time_zone="America/New_York",
     main_currency="USD",
     rates={"EUR": Decimal("1.0873"), "GBP": Decimal("1.27")},
@@ -43,6 +44,7 @@ def test_what_is_written_down_is_read_back(policy):
 def test_settings_are_written_down_in_plain_json():
     assert dump(GOLD) == {
         "version": 7,
+        "rules_version": 5,
         "time_zone": "America/New_York",
         "main_currency": "USD",
         "rates": {"EUR": "1.0873", "GBP": "1.27"},

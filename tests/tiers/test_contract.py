@@ -11,7 +11,7 @@ from plugin.shops.policy import Policy
 from plugin.tiers.contract import Published, contract
 from plugin.tiers.rules import standing
 
-POLICY = Policy(version=3)
+POLICY = Policy(version=5, rules_version=3)
 RETURNING = standing(
     Profile(purchase_days=(date(2024, 3, 1), date(2025, 5, 12)), not_counted={}),
     policy=POLICY,

@@ -63,6 +63,9 @@ def user(**changes: object) -> dict:
     }
 
 
+SAID = datetime.fromisoformat("2026-11-21T20:35:05.403736+00:00")
+
+
 def told(event, **about: object) -> dict:
     return {
         "__typename": event.typename,
@@ -194,14 +197,14 @@ def test_a_deletion_that_does_not_say_when_or_whose_is_for_a_person_to_look_at(e
 def test_deleting_the_app_tells_which_app():
     event = BY_EVENT["app_deleted"]
     facts = event.parse(told(event, app={"id": "QXBwOjE=", "isActive": False}))
-    assert facts == Facts(app=AppChange(app_id="QXBwOjE=", deleted=True, active=False))
+    assert facts == Facts(app=AppChange(app_id="QXBwOjE=", said_at=SAID, deleted=True, active=False))
 
 
 @pytest.mark.parametrize("active", [True, False])
 def test_switching_the_app_tells_which_way(active):
     event = BY_EVENT["app_status_changed"]
     facts = event.parse(told(event, app={"id": "QXBwOjE=", "isActive": active}))
-    assert facts == Facts(app=AppChange(app_id="QXBwOjE=", deleted=False, active=active))
+    assert facts == Facts(app=AppChange(app_id="QXBwOjE=", said_at=SAID, deleted=False, active=active))
 
 
 @pytest.mark.parametrize(

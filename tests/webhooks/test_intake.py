@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 from flask import Flask
-from tests.shop_server import serving
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from plugin.installation import install
 from plugin.secret import Secret
 from plugin.shops import store as shops
+from tests.shop_server import serving
 from webhooks import intake
 from webhooks.registry import BY_EVENT, EVENTS
 
@@ -234,7 +234,7 @@ def test_a_shop_that_uninstalled_us_is_not_registered_any_more(deliver, installa
 
 def test_a_paused_shop_is_listened_to_or_it_could_never_resume(deliver, installation, shop):
     with installation.db.begin() as connection:
-        shops.pause(connection, shop.id, app_id=OUR_APP)
+        shops.pause(connection, shop.id, app_id=OUR_APP, said_at=installation.clock())
     assert deliver(BY_EVENT["app_status_changed"]).status_code == 202
 
 

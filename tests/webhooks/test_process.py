@@ -1,6 +1,5 @@
 """The inbox is drained: facts are kept, what cannot be understood is laid aside, and nothing else waits for it."""
 
-
 import pytest
 from sqlalchemy import text
 
@@ -167,13 +166,30 @@ def test_deleting_the_app_ends_the_token_and_a_word_about_a_former_installation_
 
 
 def test_switching_the_app_off_pauses_and_switching_it_on_resumes(installation, shop):
-    states = []
-    for active in (False, True):
-        changed = event("AppStatusChanged", app={"id": shop.app_id, "isActive": active})
-        keep(installation, shop, "app_status_changed", changed)
-        process_batch(installation)
-        states += rows(installation, "SELECT state FROM shops")
-    assert states == [("paused",), ("active",)]
+    assert [
+        switch(installation, shop, active=False, hour=1),
+        switch(installation, shop, active=True, hour=2),
+    ] == [
+        "paused",
+        "active",
+    ]
+
+
+def test_an_older_word_about_being_switched_changes_nothing_however_late_it_comes(installation, shop):
+    assert [
+        switch(installation, shop, active=True, hour=2),
+        switch(installation, shop, active=False, hour=1),
+    ] == [
+        "active",
+        "active",
+    ]
+
+
+def switch(installation, shop, *, active: bool, hour: int) -> str:
+    changed = event("AppStatusChanged", issued=later(hours=hour), app={"id": shop.app_id, "isActive": active})
+    keep(installation, shop, "app_status_changed", changed)
+    process_batch(installation)
+    return rows(installation, "SELECT state FROM shops")[0][0]
 
 
 def test_an_order_that_moves_to_an_account_concerns_both_persons(installation, shop):
@@ -262,3 +278,65 @@ def test_a_shop_that_refused_our_token_is_called_again_once_it_sends_something(i
     keep(installation, shop, "order_created", event("OrderCreated", order=order()))
     process_batch(installation)
     assert rows(installation, "SELECT state FROM shops") == [("active",)]
+
+
+def test_a_dead_letter_holds_no_personal_data(installation, shop, monkeypatch):
+    """PostgreSQL quotes the row it refuses; that quotation is not kept."""
+    from dataclasses import replace
+
+    from webhooks import process
+
+    understand = process.understand
+
+    def careless(delivery):
+        facts = understand(delivery)
+        return replace(facts, orders=tuple(replace(one, number=None) for one in facts.orders))
+
+    monkeypatch.setattr(process, "understand", careless)
+    keep(installation, shop, "order_created", event("OrderCreated", order=order()))
+    process_batch(installation)
+    problem = dead(installation)[0].problem
+    assert ("NotNullViolation" in problem, "ada@example.com" in problem) == (True, False)
+
+
+def test_an_error_nobody_thought_of_is_about_one_delivery_alone(installation, shop, monkeypatch):
+    from webhooks import process
+
+    take_in = process.take_in
+
+    def careless(connection, shop_id, facts, **rest):
+        if any(one.number == "bad" for fact in facts for one in fact.orders):
+            raise ZeroDivisionError
+        take_in(connection, shop_id, facts, **rest)
+
+    monkeypatch.setattr(process, "take_in", careless)
+    for number in ("good", "bad", "fine"):
+        keep(installation, shop, "order_created", event("OrderCreated", order=order(number, number=number)))
+    process_batch(installation)
+    assert counts(installation, shop) == {"new": 0, "done": 2, "dead": 1}
+
+
+def test_many_dead_letters_are_replayed_in_one_go(installation, shop):
+    with installation.db.begin() as connection:
+        many = """
+            INSERT INTO deliveries (shop_id, event, body_sha256, body, received_at, state, processed_at)
+            SELECT :id, 'order_created', int4send(n), '{}', now(), 'dead', now() FROM generate_series(1, 70000) n
+        """
+        connection.execute(text(many), {"id": shop.id})
+        ids = [one.id for one in inbox.listed(connection, state="dead", shop_id=None, limit=100_000)]
+        assert len(inbox.replay(connection, ids)) == 70_000
+
+
+def test_who_was_read_before_the_shop_fell_silent_is_read_again_when_it_speaks(installation, shop, clock):
+    keep(installation, shop, "order_created", event("OrderCreated", order=order()))
+    process_batch(installation)
+    with installation.db.begin() as connection:
+        person = customers.by_keys(connection, shop.id, ["guest:ada@example.com"])[0]
+        now = installation.clock()
+        customers.was_read(connection, person, started=now, emails=["ada@example.com"], now=now)
+    clock.move(days=3)
+    switch(installation, shop, active=False, hour=1)
+    switch(installation, shop, active=True, hour=2)
+    keep(installation, shop, "order_created", event("OrderCreated", order=order("order-2")))
+    process_batch(installation)
+    assert rows(installation, "SELECT read_due IS NOT NULL FROM persons") == [(True,)]

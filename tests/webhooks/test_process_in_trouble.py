@@ -24,7 +24,12 @@ def test_a_row_that_another_holds_makes_no_dead_letter(hurried):
     shop = register(hurried)
     keep(hurried, shop, "order_created", event("OrderCreated", order=order()))
     process_batch(hurried)
-    keep(hurried, shop, "order_updated", event("OrderUpdated", order=order(updatedAt=later(hours=1).isoformat())))
+    keep(
+        hurried,
+        shop,
+        "order_updated",
+        event("OrderUpdated", order=order(updatedAt=later(hours=1).isoformat())),
+    )
     with hurried.db.begin() as other:
         other.exec_driver_sql("SELECT * FROM orders FOR UPDATE")
         with pytest.raises(Transient):

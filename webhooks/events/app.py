@@ -7,12 +7,14 @@ from marshmallow.validate import Length
 
 from plugin.customers.facts import AppChange, Facts
 from plugin.errors import Permanent
-from webhooks.envelope import subject
+from webhooks.envelope import envelope, subject
 
 
 def parse_deleted(payload: object) -> Facts:
     """Return which app was deleted: `isActive` is false by then, whatever it was before."""
-    return Facts(app=AppChange(app_id=_app(payload)["id"], deleted=True, active=False))
+    app = _app(payload)
+    said_at = envelope(payload).seen_at
+    return Facts(app=AppChange(app_id=app["id"], said_at=said_at, deleted=True, active=False))
 
 
 def parse_status(payload: object) -> Facts:
@@ -20,7 +22,8 @@ def parse_status(payload: object) -> Facts:
     app = _app(payload)
     if app["active"] is None:
         raise Permanent("The shop told that the app was switched on or off, but not which.")
-    return Facts(app=AppChange(app_id=app["id"], deleted=False, active=app["active"]))
+    said_at = envelope(payload).seen_at
+    return Facts(app=AppChange(app_id=app["id"], said_at=said_at, deleted=False, active=app["active"]))
 
 
 class _App(Schema):
