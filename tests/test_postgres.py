@@ -157,6 +157,7 @@ def refusal(data: Path) -> str:
 def as_ordinary_user(data: Path, *, programs: Path) -> str:
     done = subprocess.run(  # noqa: S603 - our own script
         [sys.executable, "-c", ORDINARY, str(data), str(programs)],
+        env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
         capture_output=True,
         text=True,
         check=False,

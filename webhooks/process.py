@@ -69,7 +69,8 @@ def _process_shop(
     connection: Connection, shop_id: int, deliveries: Sequence[Delivery], *, now: datetime
 ) -> None:
     customers.one_at_a_time(connection, shop_id)
-    shops.heard_from(connection, shop_id, now=now)
+    said_at = max((it.issued_at for it in deliveries if it.issued_at), default=None)
+    shops.heard_from(connection, shop_id, said_at=said_at, now=now)
     understood = []
     for delivery in deliveries:
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select, text, update
+from sqlalchemy import Connection, Row, and_, false, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from plugin.errors import Invalid
@@ -148,11 +148,16 @@ def _switched(
     )
 
 
-def heard_from(connection: Connection, shop_id: int, *, now: datetime) -> None:
-    """Call a shop again that refused our token: it sends to active apps only, so a delivery of its is a sign."""
+def heard_from(connection: Connection, shop_id: int, *, said_at: datetime | None, now: datetime) -> None:
+    """Call a shop again that refused our token, or said before `said_at` that we are switched off.
+
+    A shop sends to active apps only, so what it said later is a sign.
+    """
+    said_since = shops.c.switched_at < said_at if said_at else false()
     connection.execute(
         update(shops)
-        .where(shops.c.id == shop_id, shops.c.state == "unreachable")
+        .where(shops.c.id == shop_id)
+        .where(or_(shops.c.state == "unreachable", and_(shops.c.state == "paused", said_since)))
         .values(state="active", listening_since=now, hold_until=None, failures=0)
     )
 

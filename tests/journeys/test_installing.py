@@ -157,3 +157,18 @@ def test_a_delivery_signed_by_one_shop_is_refused_in_the_name_of_another(world, 
         timeout=5,
     )
     assert (answer.status_code, world.count("SELECT count(*) FROM deliveries")) == (401, before)
+
+
+def test_what_was_bought_while_the_app_was_switched_off_counts_once_the_customer_is_heard_of_again(world):
+    ada = world.confirmed("ada@example.com")
+    clock = world.installation.clock
+    buy(world, ada, created=clock().replace(year=clock().year - 1))
+    world.settle()
+    world.shop.deactivate_app()
+    wait_until(lambda: state(world) == "paused", what="the shop is paused")
+    for month in (2, 3):
+        buy(world, ada, created=clock().replace(year=clock().year - 1, month=month, day=3))
+    world.shop.activate_app()
+    buy(world, ada)
+    world.settle()
+    assert world.tier(ada) == "regular"
