@@ -11,6 +11,7 @@ from webhooks.events import app, customers, deletions, orders
 
 FRAGMENTS = {
     "...OrderFacts": "order.fragment.graphql",
+    "...OrderBare": "order.bare.fragment.graphql",
     "...AccountFacts": "account.fragment.graphql",
 }
 

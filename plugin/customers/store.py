@@ -213,7 +213,7 @@ def was_read(
         .where(persons.c.id == person.id)
         .values(
             read_at=started,
-            read_due=case((still_as_it_was, None), else_=persons.c.read_due),
+            read_due=case((still_as_it_was, None), else_=func.greatest(persons.c.read_due, now + BURST)),
             read_emails=sorted(emails),
             read_failures=0,
             read_problem=None,

@@ -51,7 +51,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How it went for one target: `error` is None when it is done; `gone` when the shop no longer has it."""
+    """How it went for one target: `error` is None when it is done; `gone` when it never can be."""
 
     target_id: str
     error: str | None = None
@@ -167,4 +167,7 @@ def _of_staff(saleor: Saleor, writes: Sequence[Write], *, denied: Denied) -> lis
     )  # raises Refused for a dead token
     if not identity.get("app"):
         raise denied
-    return [Outcome(target_id=write.target_id, error="This is a staff member's account.") for write in writes]
+    words = (
+        "This is a staff member's account: writing there takes a permission that Herkend does not ask for."
+    )
+    return [Outcome(target_id=write.target_id, error=words, gone=True) for write in writes]

@@ -4,12 +4,12 @@ Reasons rest on the facts and on the spell that holds the tier, never on how far
 changes they stay the same, so that nothing is published anew because a day went by.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from plugin.customers.profile import DRAFT, Profile
+from plugin.customers.profile import DRAFT, UNPAID, Profile
 from plugin.shops.policy import Policy, TierRule
 from plugin.tiers.spells import Spell, counting
 
@@ -45,7 +45,7 @@ def for_prospect(profile: Profile, *, policy: Policy) -> tuple[Reason, ...]:
     return (
         reason("no_purchase"),
         reason("first_step", tier=policy.tiers[0].id),
-        *_not_counted(profile),
+        *_not_counted(profile, but={DRAFT}),
     )
 
 
@@ -74,7 +74,7 @@ def for_tier(held: Held, *, profile: Profile, policy: Policy) -> tuple[Reason, .
         _since(held, policy=policy),
         *_until(held, policy=policy),
         *_quiet(held, policy=policy),
-        *_not_counted(profile),
+        *_not_counted(profile, but={DRAFT, UNPAID}),
         *_not_more(held, policy=policy),
         *([reason("joined", joined=profile.joined)] if profile.joined else ()),
         *([reason("left_out", currencies=list(profile.left_out))] if profile.left_out else ()),
@@ -132,9 +132,10 @@ def _not_more(held: Held, *, policy: Policy) -> list[Reason]:
     return []
 
 
-def _not_counted(profile: Profile) -> list[Reason]:
-    # A draft is the shop's own note, not yet an order.
-    orders = {why: number for why, number in profile.not_counted.items() if why != DRAFT}
+def _not_counted(profile: Profile, *, but: Collection[str]) -> list[Reason]:
+    # A draft is the shop's own note, not yet an order. An order that is still to be paid is a matter of minutes: where
+    # a tier is held it would be told to the shop, and a moment later told away again.
+    orders = {why: number for why, number in profile.not_counted.items() if why not in but}
     return [reason("not_counted", orders=orders)] if orders else []
 
 

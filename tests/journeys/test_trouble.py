@@ -1,5 +1,7 @@
 """The shop does not answer well: trouble is waited out, nothing counts as done, and one customer holds up no other."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.journeys.conftest import wait_until
@@ -109,3 +111,26 @@ def test_no_token_and_no_body_ever_stand_in_the_log(world, capfd):
     written = "".join(capfd.readouterr())
     assert "standing published" in written
     assert not [secret for secret in (world.shop.app.token, "lovelace", "OrderCreated") if secret in written]
+
+
+def test_an_order_with_one_unreadable_field_is_no_dead_letter(world):
+    """As in Saleor's own sample shops: an empty `origin` takes the whole order of a delivery with it."""
+    ada = world.confirmed("ada@example.com")
+    world.settle()
+    buy(world, ada, origin="")
+    world.settle()
+    assert world.count("SELECT count(*) FROM deliveries WHERE state = 'dead'") == 0
+    assert world.tier(ada) == "one-time"
+
+
+def test_a_known_customers_order_costs_one_write_though_it_is_paid_a_moment_later(world):
+    ada = world.confirmed("ada@example.com")
+    buy(world, ada, created=world.installation.clock() - timedelta(days=30))
+    world.settle()
+    world.shop.requests.clear()
+    order = world.shop.place_order(ada, total="25.00", paid=False)
+    world.settle()
+    unpaid = world.shop.requests.mutations()
+    world.shop.mark_paid(order)
+    world.settle()
+    assert (unpaid, world.tier(ada), len(world.shop.requests.mutations())) == ([], "returning", 2)

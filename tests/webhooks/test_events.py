@@ -316,3 +316,20 @@ def test_every_envelope_of_a_running_saleor_can_be_read(deliveries):
     for payload in ours:
         assert envelope(payload).issued_at.isoformat() == payload["issuedAt"]
     assert len(ours) > 70
+
+
+def test_an_order_that_one_unreadable_field_took_along_is_read_from_the_bare_one_beside_it():
+    event = BY_EVENT["order_created"]
+    problem = {"message": "Expected a value", "path": ["event", "order", "origin"]}
+    whole = order()
+    bare = {name: whole[name] for name in ("id", "status", "updatedAt", "userEmail", "user", "total")}
+    bare |= {name: whole[name] for name in ("totalCharged", "totalRefunded")}
+    (found,) = event.parse(told(event, order=None, bare=bare, errors=[problem])).orders
+    assert (found.id, found.origin, found.gross) == (whole["id"], None, found.gross)
+
+
+def test_a_bare_order_whose_customer_is_hidden_is_for_a_person_to_look_at():
+    event = BY_EVENT["order_created"]
+    hidden = {"message": "no", "path": ["event", "bare", "user"]}
+    with pytest.raises(Permanent, match="who placed this order"):
+        event.parse(told(event, order=None, bare=order() | {"user": None}, errors=[hidden]))
