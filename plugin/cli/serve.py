@@ -30,7 +30,6 @@ def serve() -> None:
             respawn_failed_workers=True,
             respawn_interval=0.2,
             log_enabled=False,
-            process_name="herkend serve",
         ).serve(target_loader=Loader(settings=read, database_url=url, parent=os.getpid()), wrap_loader=False)
 
 
