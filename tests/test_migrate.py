@@ -1,0 +1,70 @@
+"""Migrations: they make just the tables that the code believes in, once, whoever else is migrating."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from plugin import migrate
+from plugin.db import Database, metadata
+from plugin.errors import Permanent
+from plugin.secret import Secret
+
+
+@pytest.fixture
+def empty(database_url: Secret) -> Iterator[Database]:
+    """A database of its own, with nothing in it."""
+    admin = psycopg.connect(database_url.reveal(), autocommit=True)
+    admin.execute("CREATE DATABASE migrating")
+    parts = urlsplit(database_url.reveal())
+    db = Database(Secret(parts._replace(path="/migrating").geturl()))
+    yield db
+    db.close()
+    admin.execute("DROP DATABASE migrating WITH (FORCE)")
+    admin.close()
+
+
+def test_the_tables_are_those_the_code_believes_in(empty):
+    migrate.upgrade(empty)
+    with empty.begin() as connection:
+        context = MigrationContext.configure(connection, opts={"include_name": _but_the_queues_own})
+        assert compare_metadata(context, metadata) == []
+
+
+def _but_the_queues_own(name: str | None, kind: str, _parents: object) -> bool:
+    return kind != "table" or not (name or "").startswith("procrastinate_")
+
+
+def test_several_processes_that_migrate_at_once_do_it_once(empty):
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: migrate.upgrade(empty), range(4)))
+    migrate.check(empty)
+
+
+def test_what_stands_in_the_tables_outlives_migrating_again(empty):
+    migrate.upgrade(empty)
+    with empty.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO shops (api_url, domain, app_id, saleor_version, state, installed_at, listening_since)"
+                " VALUES ('http://shop.example/graphql/', 'shop.example', 'app', '3.23.28', 'active', now(), now())"
+            )
+        )
+    migrate.upgrade(empty)
+    with empty.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM shops")).scalar_one() == 1
+
+
+@pytest.mark.parametrize(("there", "words"), [(None, "herkend migrate"), ("from-tomorrow", "newer version")])
+def test_a_database_of_another_version_is_refused_with_what_to_do(empty, there, words):
+    if there:
+        migrate.upgrade(empty)
+        with empty.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :there"), {"there": there})
+    with pytest.raises(Permanent, match=words):
+        migrate.check(empty)
