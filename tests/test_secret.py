@@ -9,11 +9,10 @@ from plugin.problem import written
 from plugin.secret import Secret, Vault, new_key
 
 
-@pytest.mark.parametrize(
-    "show", [str, repr, "{}".format, "{!r}".format, lambda it: repr([it]), lambda it: f"{it}"]
-)
-def test_a_secret_does_not_show_itself(show):
-    assert "hunter2" not in show(Secret("hunter2"))
+@pytest.mark.parametrize("form", ["{}", "{!s}", "{!r}", "{!a}"])
+def test_a_secret_does_not_show_itself(form):
+    assert "hunter2" not in form.format(Secret("hunter2"))
+    assert "hunter2" not in form.format([Secret("hunter2")])
 
 
 def test_secrets_with_the_same_text_are_equal_and_others_are_not():
@@ -41,14 +40,9 @@ def test_an_older_key_still_opens_and_the_newest_locks():
 
 
 def test_an_exception_written_down_is_itself_alone_and_fit_for_a_database():
-    try:
-        try:
-            raise ValueError("ada@example.com")
-        except ValueError as inner:
-            raise KeyError("name\x00") from inner
-    except KeyError as error:
-        text = written(error)
-    assert ("KeyError" in text, "ada@example.com" in text, "\x00" in text) == (True, False, False)
+    error = RuntimeError("name\x00")
+    error.__cause__ = ValueError("ada@example.com")
+    assert written(error) == "RuntimeError: name\n"
 
 
 def test_what_postgresql_quotes_of_a_row_is_left_out_and_the_statement_stays():
