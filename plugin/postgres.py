@@ -35,7 +35,8 @@ from plugin.errors import Permanent
 from plugin.secret import Secret
 from plugin.settings import Settings
 
-PATIENCE = 30.0  # seconds for a killed server's last processes to end, for recovery after a crash, for a stop
+PATIENCE = 30.0  # seconds for a killed server's last processes to end, for a start, for a stop
+RECOVERY = 600.0  # seconds for what a crash left undone
 STEP = 0.02
 SERVER = (
     "listen_addresses=", "port=5432", "unix_socket_permissions=0700",
@@ -87,18 +88,19 @@ def ensure(data: Path) -> None:
     """
     data = data.absolute()
     check(data)
-    until = time.monotonic() + PATIENCE
     with _starting_or_stopping(data):
-        while not _answers(data, until=until):
+        while not _answers(data):
             pass
 
 
-def _answers(data: Path, *, until: float) -> bool:
+def _answers(data: Path) -> bool:
     """Start the server unless it answers, and wait for that; False when somebody killed it meanwhile.
 
-    Its lock is then to be opened anew: the one it was handed stays ours while processes of it are left.
+    Its lock is then to be opened anew: the one it was handed stays ours while processes of it are left. One that
+    says it is not ready yet is at work, on what a crash left undone, and is given more time.
     """
     started: subprocess.Popen[bytes] | None = None
+    begun = time.monotonic()
     with _opened(data, "server.lock") as lock:
         while (answer := _ping(data)) is not Ping.OK:
             if started is not None and (code := started.poll()) is not None:
@@ -107,7 +109,7 @@ def _answers(data: Path, *, until: float) -> bool:
                 raise Permanent(f"The database in {data} did not start: {_last_words(data)}")
             if started is None and answer is Ping.NO_RESPONSE and _take(lock):
                 started = _start(data, lock=lock)
-            if time.monotonic() > until:
+            if time.monotonic() > begun + (PATIENCE if answer is Ping.NO_RESPONSE else RECOVERY):
                 raise Permanent(f"The database in {data} neither answers nor ends; its log is {_log(data)}.")
             time.sleep(STEP)
     return True

@@ -395,3 +395,21 @@ def test_where_a_database_can_stand_is_known_beforehand(empty: Path) -> None:
     assert not usable(empty / ("x" * 80))
     empty.chmod(0o700)
     assert usable(empty / "data") is not ROOT
+
+
+def test_a_server_that_is_killed_while_it_starts_is_started_once_more(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    popen, killed = subprocess.Popen, []
+
+    def kill_the_first(command, **options):
+        server = popen(command, **options)
+        if not killed:
+            server.kill()
+            killed.append(server.pid)
+        return server
+
+    monkeypatch.setattr(postgres.subprocess, "Popen", kill_the_first)
+    with running(data) as url, psycopg.connect(url.reveal()):
+        assert server_pid(data) not in killed
+    assert len(killed) == 1

@@ -11,15 +11,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import pytest
 
-from plugin import supervisor
+from plugin import migrate, supervisor
 from plugin.cli import demo, run
-from plugin.errors import Permanent
-from plugin.postgres import alive
+from plugin.db import Database
+from plugin.errors import Permanent, Transient
+from plugin.postgres import alive, running
+from plugin.secret import Secret
+from plugin.settings import Settings
 from plugin.supervisor import Part, Parts, stop_signals
 
 # It tells its process id, and what it is told to, by files; its own child shares its process group.
@@ -168,6 +172,32 @@ def test_an_address_of_another_machine_is_named_with_the_setting() -> None:
     assert str(caught.value) == (
         "HERKEND_HOST and HERKEND_PORT: 192.0.2.1:8000 is not to be had (Cannot assign requested address)."
     )
+
+
+def test_a_database_that_does_not_answer_is_given_a_while(
+    settings: Settings, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "DATABASE_PATIENCE", 0.3)
+    said: list[str] = []
+    nowhere = Secret(f"postgresql://herkend@/herkend?host={place}")
+    with pytest.raises(Transient):
+        run.migrate_once_it_answers(replace(settings, database_url=nowhere), nowhere, say=said.append)
+    assert said == ["The database does not answer; giving it 0 seconds."]
+
+
+def test_a_database_that_comes_up_in_time_is_migrated(
+    settings: Settings, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(data) as url:
+        answers = iter([Transient("not yet"), None])
+
+        def upgrade(_db: Database) -> None:
+            if (problem := next(answers)) is not None:
+                raise problem
+
+        monkeypatch.setattr(migrate, "upgrade", upgrade)
+        run.migrate_once_it_answers(replace(settings, data=data), url, say=lambda _: None)
+    assert next(answers, "none left") == "none left"
 
 
 # The real thing

@@ -1,4 +1,4 @@
-"""What the shop made of a request whose answer never came is not known; in the end it holds what is right all the same."""
+"""What the shop made of a request whose answer never came is not known; in the end it holds what is right."""
 
 from tests.journeys.conftest import wait_until
 
