@@ -25,6 +25,8 @@ def upgrade() -> None:
         sa.Column("jwks_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("installed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("uninstalled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("listening_since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("switched_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("hold_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.CheckConstraint(
@@ -137,12 +139,13 @@ def upgrade() -> None:
         "persons",
         ["shop_id", "review_due"],
         unique=False,
-        postgresql_where=sa.text("review_due IS NOT NULL"),
+        postgresql_where=sa.text("review_due IS NOT NULL AND read_at IS NOT NULL"),
     )
     op.create_table(
         "shop_settings",
         sa.Column("shop_id", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("rules_version", sa.Integer(), nullable=False),
         sa.Column("values", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_by", sa.Text(), nullable=False),
@@ -162,6 +165,7 @@ def upgrade() -> None:
         sa.Column("told_public", sa.Text(), nullable=True),
         sa.Column("told_private", sa.Text(), nullable=True),
         sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("telling", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("gone", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
@@ -178,7 +182,8 @@ def upgrade() -> None:
         ["shop_id", "wanted_at"],
         unique=False,
         postgresql_where=sa.text(
-            "(wanted_public IS DISTINCT FROM told_public OR wanted_private IS DISTINCT FROM told_private) AND NOT gone"
+            "(telling OR wanted_public IS DISTINCT FROM told_public"
+            " OR wanted_private IS DISTINCT FROM told_private) AND NOT gone"
         ),
     )
     op.create_index("ix_publications_person_id", "publications", ["person_id"], unique=False)
