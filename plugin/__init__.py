@@ -1,1 +1,1 @@
-"""Herkend: recognises a webshop's customers and treats each group fittingly."""
+"""Herkend: recognises a webshop's customers: who is new, who comes back, and why."""

@@ -1,6 +1,9 @@
 """The web application: wires the doors."""
 
+from urllib.parse import urlsplit
+
 from flask import Flask
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from plugin.dashboard import pages, shell
 from plugin.installation import Installation
@@ -16,4 +19,8 @@ def create_app(installation: Installation) -> Flask:
     app.url_map.merge_slashes = False
     for door in (intake, register, manifest, shell, pages):
         app.register_blueprint(door.blueprint(installation))
+    # Below a path: whether the proxy in front takes the path off or leaves it on.
+    addresses = (installation.settings.url, installation.settings.api_url)
+    paths = {path for address in addresses if (path := urlsplit(address).path.rstrip("/"))}
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, dict.fromkeys(paths, app.wsgi_app))  # type: ignore[method-assign] # Flask's own way of adding middleware
     return app

@@ -50,7 +50,9 @@ class Database:
             with self.engine.begin() as connection:
                 yield connection
         except (OperationalError, PoolTimeoutError) as error:
-            raise DatabaseAway("The database cannot be reached or is too busy.") from error
+            raise DatabaseAway(
+                "The database (DATABASE_URL, else the embedded one) cannot be reached or is too busy."
+            ) from error
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise DatabaseAway("The connection to the database was lost.") from error

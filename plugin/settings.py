@@ -19,6 +19,7 @@ from plugin.errors import Invalid
 from plugin.secret import Secret, new_key
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LONGEST_URL = 180  # Saleor takes 200 with /privacy behind it
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 LOCAL_FRAMERS = "https: http://localhost:* http://127.0.0.1:*"
@@ -139,6 +140,10 @@ def _listed(text: str | None) -> list[str]:
 
 
 def _check_url(text: str) -> None:
+    if len(text) > LONGEST_URL:
+        raise ValidationError(
+            f"This must be at most {LONGEST_URL} characters: Saleor takes no longer addresses."
+        )
     try:
         parts = urlsplit(text)
         plain = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0

@@ -53,7 +53,7 @@ class Commands(click.Group):
 @click.group(cls=Commands)
 @click.version_option(package_name="herkend", prog_name="herkend")
 def main() -> None:
-    """Recognise a webshop's customers and treat each group fittingly.
+    """Recognise a webshop's customers: who is new, who comes back, and why.
 
     Settings come from the environment; the README lists them. Exit codes: 0 done, 1 it failed, 2 a setting or an
     argument is wrong.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,6 +44,8 @@ def demo(port: int, version: str) -> None:
     user nobody, as whom PostgreSQL then runs) it is kept in /var/lib/herkend/demo for root and in
     ~/.local/share/herkend/demo for others.
     """
+    if find_spec("graphql") is None:
+        raise Permanent("The demo needs more than Herkend alone: pip install 'herkend[sandbox]'.")
     say = _steps()
     page = free_port(port, say=say)
     app = free_port(page + 1, say=say)

@@ -111,6 +111,11 @@ def port_problem(host: str, port: int) -> OSError | None:
     return None
 
 
+def address_of(host: str, port: int) -> str:
+    """Return the number of an address that `wait_for_port` found free: the web server knows no names."""
+    return str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
+
+
 def listens(host: str, port: int) -> bool:
     """Tell whether somebody answers there."""
     try:

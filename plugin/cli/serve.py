@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import click
 from flask import Flask
@@ -11,6 +12,7 @@ from granian import Granian
 from granian.constants import Interfaces
 
 from plugin.cli.opened import opened
+from plugin.cli.run import address_of, wait_for_port
 from plugin.secret import Secret
 from plugin.settings import Settings
 
@@ -21,9 +23,10 @@ def serve() -> None:
     with opened(quiet=False) as installation:
         read, url = installation.settings, installation.db.url
         installation.db.close()  # nothing open is shared with the process that answers
+        wait_for_port(read.host, read.port, say=partial(click.echo, err=True))
         Granian(
             "plugin.app",
-            address=read.host,
+            address=address_of(read.host, read.port),
             port=read.port,
             interface=Interfaces.WSGI,
             blocking_threads=read.web_threads,

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import sys
 
 import click
 
@@ -26,6 +27,7 @@ def list_() -> None:
             click.echo(f"{shop.id}  {shop.api_url}  {shop.state}  {publishing}  Saleor {shop.saleor_version}")
     if not found:
         click.echo("No shop has installed the app yet.", err=True)
+        sys.exit(1)
 
 
 @shops.command()

@@ -80,7 +80,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "since_ever": "{Tier} since {since}: whoever has bought keeps at least this tier",
             "until": "Without new purchases this lasts until {until} (with {hold} of grace); then: {after}",
             "fallen_from": "Earlier: {tier}, until {until}",
-            "too_far_apart": "Too far apart for more: {tier} takes {limit} within {months}",
+            "too_far_apart": "The purchases are too far apart for more: {tier} takes {limit} within {months}",
             "quiet": "Quiet since {since}: no order in the {quiet} after {last}",
             "not_counted": "Not counted: {orders}",
             "joined": "Included: {joined} placed as a guest with the same e-mail address",
@@ -98,11 +98,12 @@ SENTENCES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "since_ever": "{Tier} sinds {since}: wie ooit iets kocht, houdt ten minste deze status",
             "until": "Zonder nieuwe aankopen blijft dat zo tot {until} (met {hold} respijt); daarna: {after}",
             "fallen_from": "Eerder: {tier}, tot {until}",
-            "too_far_apart": "Te ver uit elkaar voor meer: {tier} vraagt {limit} binnen {months}",
+            "too_far_apart": "De aankopen liggen te ver uit elkaar voor meer:"
+            " voor {tier} zijn {limit} binnen {months} nodig",
             "quiet": "Stil sinds {since}: geen bestelling in de {quiet} na {last}",
             "not_counted": "Niet meegeteld: {orders}",
-            "joined": "Inclusief {joined} als gast met hetzelfde e-mailadres",
-            "left_out": "Bedragen in {currencies} tellen niet mee in de besteding: er is geen koers voor",
+            "joined": "Inclusief {joined}, als gast geplaatst met hetzelfde e-mailadres",
+            "left_out": "Bedragen in {currencies} tellen niet mee in de besteding: er is geen koers voor ingesteld",
         },
     }
 )

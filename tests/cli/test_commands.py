@@ -194,3 +194,21 @@ def _commands() -> list[str]:
         below = command.commands if isinstance(command, click.Group) else {}
         found += [f"{name} {under}" for under in below] or [name]
     return found
+
+
+def test_listing_shops_before_any_installed_the_app_is_exit_code_1(herkend):
+    assert herkend("shops", "list").exit_code == 1
+
+
+def test_an_installation_below_a_long_address_is_refused_before_saleor_does(monkeypatch):
+    monkeypatch.setenv("HERKEND_URL", f"https://{'x' * 180}.example")
+    result = CliRunner().invoke(main, ["migrate"])
+    assert (result.exit_code, "HERKEND_URL" in result.stderr) == (2, True)
+
+
+def test_the_demo_says_what_it_lacks(monkeypatch):
+    from plugin.cli import demo
+
+    monkeypatch.setattr(demo, "find_spec", lambda _: None)
+    result = CliRunner().invoke(main, ["demo"])
+    assert (result.exit_code, "herkend[sandbox]" in result.stderr) == (1, True)

@@ -95,3 +95,18 @@ def test_tiers_are_named_in_each_readers_language(client):
         False,
         True,
     ]
+
+
+@pytest.mark.parametrize("prefix", ["", "/below/there"], ids=["taken off by the proxy", "left on"])
+def test_below_a_path_every_page_is_found_whatever_the_proxy_does_with_the_path(installation, prefix):
+    settings = replace(
+        installation.settings, url="https://x.example/below/there", api_url="https://x.example/below/there"
+    )
+    client = create_app(replace(installation, settings=settings)).test_client()
+    for path in ("/", "/api/manifest", "/logo.png", "/about", "/support", "/privacy"):
+        with client.get(prefix + path) as answer:
+            assert answer.status_code == 200
+    with client.get(prefix + "/api/manifest") as answer:
+        targets = {hook["targetUrl"].rpartition("/api/")[0] for hook in answer.json["webhooks"]}
+    assert targets == {"https://x.example/below/there"}
+    assert client.post(prefix + "/api/webhooks/order-created").status_code == 400

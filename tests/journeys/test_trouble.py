@@ -1,5 +1,6 @@
 """The shop does not answer well: trouble is waited out, nothing counts as done, and one customer holds up no other."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -103,7 +104,7 @@ def test_a_missing_permission_is_waited_for_and_does_not_make_the_shop_unreachab
 def test_no_token_and_no_body_ever_stand_in_the_log(world, capfd):
     from plugin import log
 
-    log.configure(world.installation.settings)
+    log.configure(replace(world.installation.settings, log_level="debug"))
     ada = world.confirmed("ada.lovelace@example.com")
     world.shop.faults.add("status", status=500, times=1)
     buy(world, ada)

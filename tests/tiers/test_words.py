@@ -138,16 +138,19 @@ EXAMPLES = {
         [
             "Bought on 2 different days in all, most recently on 12 May 2025.",
             "One-time buyer since 1 January 2022: whoever has bought keeps at least this tier.",
-            "Too far apart for more: returning customer takes 2 purchase days within 24 months.",
+            "The purchases are too far apart for more: returning customer takes 2 purchase days within 24 months.",
             "Included: 1 order placed as a guest with the same e-mail address.",
             "Amounts in GBP and USD are left out of the spending: there is no rate for them.",
         ],
         [
             "In totaal op 2 verschillende dagen gekocht, het laatst op 12 mei 2025.",
             "Eenmalige koper sinds 1 januari 2022: wie ooit iets kocht, houdt ten minste deze status.",
-            "Te ver uit elkaar voor meer: terugkerende klant vraagt 2 aankoopdagen binnen 24 maanden.",
-            "Inclusief 1 bestelling als gast met hetzelfde e-mailadres.",
-            "Bedragen in GBP en USD tellen niet mee in de besteding: er is geen koers voor.",
+            (
+                "De aankopen liggen te ver uit elkaar voor meer: voor terugkerende klant zijn 2 aankoopdagen binnen"
+                " 24 maanden nodig."
+            ),
+            "Inclusief 1 bestelling, als gast geplaatst met hetzelfde e-mailadres.",
+            "Bedragen in GBP en USD tellen niet mee in de besteding: er is geen koers voor ingesteld.",
         ],
     ),
 }
