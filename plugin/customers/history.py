@@ -11,7 +11,7 @@ from plugin.customers.facts import AccountSnapshot, Facts, OrderSnapshot
 from plugin.customers.identity import counts_as_confirmed, normalise
 from plugin.customers.store import Person
 from plugin.customers.take_in import take_in
-from plugin.errors import HerkendError, Permanent, Transient
+from plugin.errors import HerkendError, Permanent, Refused, Transient
 from plugin.installation import Installation
 from plugin.saleor.calls import person_history
 from plugin.shops import store as shops
@@ -52,7 +52,7 @@ def _read(installation: Installation, line: Line, person: Person) -> None:
     except Permanent as error:
         _not_read(installation, person, error)
         return
-    except Transient:
+    except (Transient, Refused):
         with installation.db.begin() as connection:
             store.read_last(connection, person, now=installation.clock())
         raise

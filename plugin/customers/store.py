@@ -207,13 +207,13 @@ def was_read(
     connection: Connection, person: Person, *, started: datetime, emails: Collection[str], now: datetime
 ) -> None:
     """This person's orders are all here, as of `started`; a wish that came meanwhile stays."""
-    still_as_it_was = persons.c.read_due == person.read_due
+    nothing_new = or_(persons.c.read_due.is_(None), persons.c.read_due == person.read_due)
     connection.execute(
         update(persons)
         .where(persons.c.id == person.id)
         .values(
             read_at=started,
-            read_due=case((still_as_it_was, None), else_=func.greatest(persons.c.read_due, now + BURST)),
+            read_due=case((nothing_new, None), else_=func.greatest(persons.c.read_due, now + BURST)),
             read_emails=sorted(emails),
             read_failures=0,
             read_problem=None,
@@ -223,7 +223,7 @@ def was_read(
 
 
 def read_last(connection: Connection, person: Person, *, now: datetime) -> None:
-    """The shop did not answer about this person: the others first, once it answers again."""
+    """The shop gave no answer about this person, or refused: the others first, once it may be called again."""
     connection.execute(update(persons).where(persons.c.id == person.id).values(read_due=now))
 
 

@@ -66,7 +66,8 @@ def _concerned(
     owners = {user_key(after.id) for _, after in accounts}
     owners |= _owners_of_moved(connection, shop_id, accounts, policy=policy)
     perhaps = {guest_key(account.email) for account in states if account.email}
-    perhaps |= {user_key(account.id) for account in near if accounts}
+    if accounts:
+        perhaps |= {user_key(account.id) for account in near}
     addresses: dict[str, set[str]] = {}
     for before, after in orders:
         key = owner(after, accounts=near, policy=policy)

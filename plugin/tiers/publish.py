@@ -4,7 +4,7 @@ from functools import partial
 
 import structlog
 
-from plugin.errors import Transient
+from plugin.errors import Refused, Transient
 from plugin.installation import Installation
 from plugin.saleor.calls import Outcome, Write, write_standings
 from plugin.shops import store as shops
@@ -42,7 +42,7 @@ def _tell(installation: Installation, line: Line, due: list[Publication]) -> Non
     ]
     try:
         outcomes = {outcome.target_id: outcome for outcome in write_standings(line.saleor, writes)}
-    except Transient:
+    except (Transient, Refused):
         with installation.db.begin() as connection:
             store.unanswered(connection, due)
         raise

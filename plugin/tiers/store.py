@@ -18,6 +18,7 @@ from plugin.tiers.rules import Standing
 Kind = Literal["user", "order"]
 # A person who moves several times within a burst is told to the shop once.
 SPACING = timedelta(seconds=1)
+LONGEST_WAIT = timedelta(hours=6)
 _released = (
     select(shop_settings.c["values"]["publish"].as_boolean())
     .where(shop_settings.c.shop_id == shops.c.id)
@@ -25,7 +26,6 @@ _released = (
     .limit(1)
     .scalar_subquery()
 )
-LONGEST_WAIT = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,9 +212,9 @@ def told(connection: Connection, publication: Publication, *, now: datetime) -> 
     )
 
 
-def unanswered(connection: Connection, publications_: Sequence[Publication]) -> None:
-    """The shop did not answer about these: the others first, once it answers again."""
-    ids = [publication.id for publication in publications_]
+def unanswered(connection: Connection, asked: Sequence[Publication]) -> None:
+    """The shop gave no answer about these, or refused: the others first, once it may be called again."""
+    ids = [publication.id for publication in asked]
     connection.execute(
         update(publications).where(publications.c.id.in_(ids)).values(failures=publications.c.failures + 1)
     )

@@ -135,3 +135,26 @@ def test_a_known_customers_order_costs_one_write_though_it_is_paid_a_moment_late
     world.shop.mark_paid(order)
     world.settle()
     assert (unpaid, world.tier(ada), len(world.shop.requests.mutations())) == ([], "returning", 2)
+
+
+def test_customers_the_shop_refuses_to_have_written_on_do_not_keep_a_guest_waiting_for_ever(
+    empty_world, clock
+):
+    """Without MANAGE_USERS no account can be written on; a guest's order needs MANAGE_ORDERS only."""
+    world = empty_world
+    world.install(publish=False)
+    people = [world.confirmed(f"{name}@example.com") for name in ("ada", "bob")]
+    guest = buy(world, email="guest@example.com")
+    world.settle()
+    for person in people:
+        buy(world, person)
+    world.settle()
+    world.shop.grant("MANAGE_ORDERS")
+    world.publish()
+
+    def told() -> bool:
+        clock.move(seconds=30)  # a refusal is waited out for a minute
+        return world.standing(guest) is not None
+
+    wait_until(told, what="the guest is told")
+    assert [world.tier(person) for person in people] == [None, None]

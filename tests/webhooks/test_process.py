@@ -340,3 +340,14 @@ def test_who_was_read_before_the_shop_fell_silent_is_read_again_when_it_speaks(i
     keep(installation, shop, "order_created", event("OrderCreated", order=order("order-2")))
     process_batch(installation)
     assert rows(installation, "SELECT read_due IS NOT NULL FROM persons") == [(True,)]
+
+
+def test_a_reading_that_another_worker_finished_first_is_not_asked_for_again(installation, shop):
+    keep(installation, shop, "order_created", event("OrderCreated", order=order()))
+    process_batch(installation)
+    with installation.db.begin() as connection:
+        now = installation.clock()
+        person = customers.by_keys(connection, shop.id, ["guest:ada@example.com"])[0]
+        for _ in range(2):
+            customers.was_read(connection, person, started=now, emails=["ada@example.com"], now=now)
+    assert rows(installation, "SELECT read_due FROM persons") == [(None,)]
