@@ -8,6 +8,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from plugin.dashboard import pages, shell
 from plugin.installation import Installation
 from plugin.shops import manifest, register
+from plugin.shops.jwks import KeySource
 from webhooks import intake
 
 
@@ -17,8 +18,13 @@ def create_app(installation: Installation) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.redirect_defaults = False
     app.url_map.merge_slashes = False
-    for door in (intake, register, manifest, shell, pages):
-        app.register_blueprint(door.blueprint(installation))
+    keys = KeySource(
+        installation.outbound
+    )  # one for all doors: a shop is asked for its keys so often, not each
+    for door in (intake, shell):
+        app.register_blueprint(door.blueprint(installation, keys=keys))
+    for open_door in (register, manifest, pages):
+        app.register_blueprint(open_door.blueprint(installation))
     # Below a path: whether the proxy in front takes the path off or leaves it on.
     addresses = (installation.settings.url, installation.settings.api_url)
     paths = {path for address in addresses if (path := urlsplit(address).path.rstrip("/"))}

@@ -50,10 +50,9 @@ class Received:
     body: bytes
 
 
-def blueprint(installation: Installation) -> Blueprint:
+def blueprint(installation: Installation, *, keys: KeySource) -> Blueprint:
     """Open one route for each event of the registry."""
     door = Blueprint("webhooks", __name__)
-    keys = KeySource(installation.outbound)
     for event in EVENTS:
         door.add_url_rule(
             event.route,
@@ -136,7 +135,7 @@ def _take_in(installation: Installation, received: Received, *, keys: KeySource)
         fresh = keys.fetch(received.api_url)
         with installation.db.begin() as connection:
             shop = _registered(connection, received.api_url)
-            shops.save_jwks(connection, shop.id, jwks=fresh, now=installation.clock())
+            shops.save_jwks(connection, shop.id, jwks=fresh)
         try:
             _verify_and_keep(installation, received)
         except UnknownKey as error:

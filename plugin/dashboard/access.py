@@ -107,7 +107,7 @@ def _shop(installation: Installation, api_url: str) -> Shop:
 def _with_fresh_keys(installation: Installation, shop: Shop, *, keys: KeySource) -> Shop:
     fresh = keys.fetch(shop.api_url)
     with installation.db.begin() as connection:
-        store.save_jwks(connection, shop.id, jwks=fresh, now=installation.clock())
+        store.save_jwks(connection, shop.id, jwks=fresh)
         return store.by_id(connection, shop.id)
 
 

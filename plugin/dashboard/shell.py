@@ -25,10 +25,9 @@ REFUSALS: tuple[tuple[type[HerkendError], str, int], ...] = (
 )
 
 
-def blueprint(installation: Installation) -> Blueprint:
+def blueprint(installation: Installation, *, keys: KeySource) -> Blueprint:
     """Open the routes of the Dashboard's frame."""
     door = frame.door("dashboard", installation)
-    keys = KeySource(installation.outbound)
 
     def staff(any_of: frozenset[str]) -> Staff:
         return access.staff(installation, request.headers, keys=keys, any_of=any_of)

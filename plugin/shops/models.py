@@ -27,7 +27,6 @@ shops = Table(
     Column("saleor_version", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("jwks", JSONB),
-    Column("jwks_at", DateTime(timezone=True)),
     Column("installed_at", DateTime(timezone=True), nullable=False),
     Column("uninstalled_at", DateTime(timezone=True)),
     # When the shop last began to tell us things: what was read before may lack what it did not tell.

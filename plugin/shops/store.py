@@ -32,7 +32,6 @@ class Shop:
     saleor_version: str
     state: str
     jwks: Mapping[str, Any] | None
-    jwks_at: datetime | None
     installed_at: datetime
     uninstalled_at: datetime | None
     listening_since: datetime
@@ -89,7 +88,6 @@ def register(
         "saleor_version": saleor_version,
         "state": "active",
         "jwks": jwks,
-        "jwks_at": now,
         "installed_at": now,
         "uninstalled_at": None,
         "listening_since": now,
@@ -109,9 +107,9 @@ def register(
     return shop
 
 
-def save_jwks(connection: Connection, shop_id: int, *, jwks: Mapping[str, Any], now: datetime) -> None:
+def save_jwks(connection: Connection, shop_id: int, *, jwks: Mapping[str, Any]) -> None:
     """Remember the shop's public keys."""
-    connection.execute(update(shops).where(shops.c.id == shop_id).values(jwks=jwks, jwks_at=now))
+    connection.execute(update(shops).where(shops.c.id == shop_id).values(jwks=jwks))
 
 
 def uninstall(connection: Connection, shop_id: int, *, app_id: str, now: datetime) -> bool:

@@ -4,14 +4,17 @@ import io
 import json
 from dataclasses import replace
 
+import jwt
 import pytest
 from flask import Flask
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from plugin.app import create_app
 from plugin.installation import install
 from plugin.secret import Secret
 from plugin.shops import store as shops
+from plugin.shops.jwks import KeySource
 from tests.shop_server import serving
 from webhooks import intake
 from webhooks.registry import BY_EVENT, EVENTS
@@ -54,7 +57,7 @@ def door(installation):
 
 def opened(installation):
     app = Flask(__name__)
-    app.register_blueprint(intake.blueprint(installation))
+    app.register_blueprint(intake.blueprint(installation, keys=KeySource(installation.outbound)))
     return app.test_client()
 
 
@@ -313,6 +316,19 @@ def test_a_stranger_cannot_make_us_ask_a_shop_all_day(deliver, shop_server, shop
     answers = [refusal(deliver(key=other_key))[0] for _ in range(8)]
     assert (answers, shop_server.keys_fetched) == ([401] * 5 + [503] * 3, 5)
     assert deliver().status_code == 202
+
+
+def test_the_dashboards_door_shares_the_limit(deliver, installation, shop_server, shop, other_key):
+    shop_server.jwks = shop.jwks
+    client = create_app(installation).test_client()
+    for _ in range(8):
+        deliver(key=other_key, door=client)
+    token = jwt.encode(
+        {"iss": shop.api_url}, other_key.private, algorithm="RS256", headers={"kid": other_key.kid}
+    )
+    headers = {"authorization-bearer": token, "saleor-api-url": shop.api_url}
+    assert client.get("/dashboard/state", headers=headers).status_code == 503
+    assert shop_server.keys_fetched == 5
 
 
 def test_the_limit_of_one_shop_is_not_another_shops(deliver, installation, shop_server, shop, other_key):

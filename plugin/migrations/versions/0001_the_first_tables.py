@@ -22,7 +22,6 @@ def upgrade() -> None:
         sa.Column("saleor_version", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("jwks", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-        sa.Column("jwks_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("installed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("uninstalled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("listening_since", sa.DateTime(timezone=True), nullable=False),
