@@ -49,6 +49,9 @@ class Settings:
     log_level: str
     log_format: str
     web_threads: int
+    web_processes: int
+    trusted_proxies: int
+    metrics_token: Secret | None
 
 
 def default_data_folder() -> Path:
@@ -106,10 +109,14 @@ def _addresses(env: Env) -> dict[str, Any]:
 def _limits(env: Env) -> dict[str, Any]:
     networks = env.str("HERKEND_ALLOW_NETWORKS", "", validate=_check_networks)
     pattern = env.str("HERKEND_ALLOWED_SHOPS", "", validate=_check_pattern)
+    token = env.str("HERKEND_METRICS_TOKEN", "", validate=_check_token)
     return {
         "allow_networks": tuple(ipaddress.ip_network(text) for text in _listed(networks)),
         "allowed_shops": re.compile(pattern) if pattern else None,
         "web_threads": env.int("HERKEND_WEB_THREADS", 32, validate=Range(min=1, max=256)),
+        "web_processes": env.int("HERKEND_WEB_PROCESSES", 1, validate=Range(min=1, max=64)),
+        "trusted_proxies": env.int("HERKEND_TRUSTED_PROXIES", 0, validate=Range(min=0, max=10)),
+        "metrics_token": Secret(token) if token else None,
     }
 
 
@@ -176,6 +183,13 @@ def _check_pattern(text: str) -> None:
         re.compile(text)
     except re.error as error:
         raise ValidationError(f"This is no regular expression: {error}.") from error
+
+
+def _check_token(text: str) -> None:
+    if text and not re.fullmatch(r"[!-~]{16,200}", text):
+        raise ValidationError(
+            "This must be 16 to 200 visible characters, such as `openssl rand -hex 32` prints."
+        )
 
 
 def _check_keys(text: str) -> None:

@@ -78,6 +78,9 @@ def settings(folder: Path) -> Settings:
         log_level="info",
         log_format="text",
         web_threads=8,
+        web_processes=1,
+        trusted_proxies=0,
+        metrics_token=None,
     )
 
 

@@ -60,11 +60,53 @@ def test_what_stands_in_the_tables_outlives_migrating_again(empty):
         assert connection.execute(text("SELECT count(*) FROM shops")).scalar_one() == 1
 
 
+def test_the_version_before_goes_on_beside_a_database_that_only_grew(empty):
+    migrate.upgrade(empty)
+    ahead(empty, fit=True)
+    migrate.check(empty)
+
+
+def ahead(db: Database, *, fit: bool) -> None:
+    """Make the database one that a later version left; `fit`: one that only added to it."""
+    with db.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'from-tomorrow'"))
+        if not fit:
+            connection.execute(text("DELETE FROM fit_versions"))
+
+
+FIRST_ROWS = """
+    INSERT INTO shops (api_url, domain, app_id, saleor_version, state, installed_at, listening_since)
+    VALUES ('http://shop.example/graphql/', 'shop.example', 'app', '3.23.28', 'active', now(), now());
+    INSERT INTO deliveries (shop_id, event, body_sha256, received_at, state)
+    SELECT 1, 'order_paid', convert_to(n::text, 'UTF8'), now(), CASE WHEN n < 4 THEN 'done' ELSE 'dead' END
+    FROM generate_series(1, 5) AS n;
+    INSERT INTO shop_settings VALUES (1, 1, 1, '{"time_zone": "Europe/Brussels"}', now(), 'ann');
+    INSERT INTO persons (shop_id, key, read_at, review_due) VALUES (1, 'user:a', now(), now());
+"""
+
+
+def test_a_database_of_the_first_version_is_brought_up_with_all_that_stands_in_it(empty):
+    migrate.upgrade(empty, to="0001")
+    with empty.begin() as connection:
+        connection.execute(text(FIRST_ROWS))
+    migrate.upgrade(empty)
+    with empty.begin() as connection:
+        totals = connection.execute(text("SELECT state, count FROM delivery_totals ORDER BY 1")).all()
+        settings = connection.execute(text('SELECT "values", changed_by FROM shop_settings')).all()
+        persons = connection.execute(text("SELECT key, review_due IS NULL FROM persons")).all()
+        fit = connection.execute(text("SELECT version FROM fit_versions ORDER BY 1")).scalars().all()
+    assert (totals, settings, persons, fit) == (
+        [("dead", 2), ("done", 3)],
+        [({"time_zone": "Europe/Brussels"}, "ann")],
+        [("user:a", False)],
+        ["0001", "0002"],
+    )
+
+
 @pytest.mark.parametrize(("there", "words"), [(None, "herkend migrate"), ("from-tomorrow", "newer version")])
 def test_a_database_of_another_version_is_refused_with_what_to_do(empty, there, words):
     if there:
         migrate.upgrade(empty)
-        with empty.begin() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = :there"), {"there": there})
+        ahead(empty, fit=False)
     with pytest.raises(Permanent, match=words):
         migrate.check(empty)

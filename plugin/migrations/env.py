@@ -4,11 +4,12 @@ from alembic import context
 
 from plugin.customers import models as customers
 from plugin.db import metadata
+from plugin.health import models as health
 from plugin.inbox import models as inbox
 from plugin.shops import models as shops
 from plugin.tiers import models as tiers
 
-TABLES = (shops, inbox, customers, tiers)  # imported so that `metadata` knows them
+TABLES = (shops, inbox, customers, tiers, health)  # imported so that `metadata` knows them
 
 
 def _ours(name: str | None, kind: str, _parents: object) -> bool:

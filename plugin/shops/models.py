@@ -50,3 +50,29 @@ shop_settings = Table(
     Column("changed_at", DateTime(timezone=True), nullable=False),
     Column("changed_by", Text, nullable=False),
 )
+
+# What needs the merchant, as the shop's own list of app problems is to show it.
+shop_problems = Table(
+    "shop_problems",
+    metadata,
+    Column("shop_id", ForeignKey("shops.id"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("message", Text, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+    # What the shop was told, None: nothing yet; and since when it is over, None: it is not.
+    Column("told_message", Text),
+    Column("over_at", DateTime(timezone=True)),
+)
+
+# What `herkend webhooks sync` changed in a shop, to be undone: the webhooks as they were and as it left them.
+webhook_syncs = Table(
+    "webhook_syncs",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("shop_id", ForeignKey("shops.id"), nullable=False, index=True),
+    Column("app_id", Text, nullable=False),
+    Column("changes", JSONB, nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("undone_at", DateTime(timezone=True)),
+)

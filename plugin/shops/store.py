@@ -262,6 +262,7 @@ def left_before(connection: Connection, moment: datetime) -> list[int]:
 # Children before parents; settings and the shop's own row stay for a reinstall.
 PERSONAL = (
     "DELETE FROM publications WHERE shop_id = :shop_id",
+    "DELETE FROM traces USING persons WHERE person_id = persons.id AND shop_id = :shop_id",
     "DELETE FROM standings USING persons WHERE person_id = persons.id AND shop_id = :shop_id",
     "DELETE FROM persons WHERE shop_id = :shop_id",
     "DELETE FROM orders WHERE shop_id = :shop_id",

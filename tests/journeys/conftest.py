@@ -130,6 +130,15 @@ def make_shop() -> Iterator[Callable[..., Shop]]:
 
 
 @pytest.fixture
+def idle_world(installation, make_shop, clock) -> Iterator[World]:
+    """A shop that has the app installed and publishing released; no worker runs."""
+    with served(installation) as there:
+        world = World(there, make_shop(clock=clock), f"{there.settings.url}/api/manifest")
+        world.install()
+        yield world
+
+
+@pytest.fixture
 def empty_world(installation, make_shop, clock) -> Iterator[World]:
     """A shop and an app that do not know each other yet; one worker runs."""
     with served(installation) as there, working(there):
