@@ -1,6 +1,5 @@
 """The only way out: JSON over HTTP, to addresses that were checked, within bounded time and size."""
 
-import ipaddress
 import json as codec
 import socket
 import threading
@@ -12,6 +11,7 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -19,35 +19,31 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests_hardened import Config, HTTPSession  # type: ignore[import-untyped] # it ships no types
-from requests_hardened.ip_filter import EXTRA_BLOCKED_NET_RANGES  # type: ignore[import-untyped] # nor here
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.ssl_ import create_urllib3_context
 
 from plugin.clock import now
-from plugin.errors import Permanent, Refused, Transient
+from plugin.errors import Permanent, Refused, Throttled, Transient
+from plugin.gate import Gate, Network
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-GLOBAL_V6 = ipaddress.ip_network("2000::/3")
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-COMPATIBLE = ipaddress.ip_network("::/96")
-ADDRESSES_TRIED = 3
 HOSTS_KEPT = 64
 CONNECTIONS_KEPT = 32
 CHUNK = 64 * 1024
 LONGEST_WAIT = 3600.0
 REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How long (seconds) and how much (bytes) another server may keep us busy.
 
-    `connect` and `read` bound each wait for the network; `patience` bounds connecting, waiting for the answer
-    and reading it, each as a whole, so that a server which sends a byte now and then holds no thread for ever.
+    `resolve` bounds the search for a name's addresses, `connect` and `read` each wait for the network; `patience`
+    bounds connecting, waiting for the answer and reading it, each as a whole, so that a server which sends a byte now
+    and then holds no thread for ever.
     """
 
+    resolve: float = 5.0
     connect: float = 3.0
     read: float = 20.0
     patience: float = 60.0
@@ -65,11 +61,17 @@ class Outbound:
     nothing from the environment, so no proxy and no .netrc), and urllib3's pools lock for themselves.
     """
 
-    def __init__(self, *, allow_networks: Iterable[Network] = (), limits: Limits = STANDARD) -> None:
+    def __init__(
+        self,
+        *,
+        allow_networks: Iterable[Network] = (),
+        ca_file: Path | None = None,
+        limits: Limits = STANDARD,
+    ) -> None:
+        """Take the networks that may be connected to beside public ones, and further authorities for TLS (PEM)."""
         self._limits = limits
-        self._session = _session(
-            _Gate(allowed=tuple(allow_networks), patience=limits.patience), limits=limits
-        )
+        gate = Gate(allowed=tuple(allow_networks), resolve=limits.resolve, patience=limits.patience)
+        self._session = _session(gate, ca_file=ca_file, limits=limits)
 
     def get_json(self, url: str, *, headers: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON is anything
         """Return the answer's JSON, fractions as Decimal; raise Transient, Permanent or Refused."""
@@ -121,73 +123,10 @@ class Outbound:
         return b"".join(chunks)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Gate:
-    """Opens sockets to checked addresses: public ones and those of `allowed`, never link-local ones.
-
-    The check stands where the socket is opened, so the address that was checked is the address connected to,
-    whatever the name resolves to a moment later, and an open connection needs no second look-up. (The filter of
-    requests-hardened resolves before every request, knows one address of a name, and can allow loopback or
-    nothing; its list of further blocked ranges serves here.)
-    """
-
-    allowed: tuple[Network, ...]
-    patience: float
-
-    def lets(self, text: str) -> bool:
-        """Say whether this address, as the resolver gave it, may be connected to."""
-        address = ipaddress.ip_address(text)
-        if any(form.is_link_local for form in _forms(address)):
-            return False
-        plain = getattr(address, "ipv4_mapped", None) or address
-        if any(form in network for network in self.allowed for form in (address, plain)):
-            return True
-        if any(plain in network for network in EXTRA_BLOCKED_NET_RANGES) or plain.is_multicast:
-            return False
-        return plain.is_global and (isinstance(plain, ipaddress.IPv4Address) or plain in GLOBAL_V6)
-
-    def open(self, host: str, port: int, *, timeout: float | None) -> socket.socket:
-        """Return a connected socket; raise Refused when no address of this host may be connected to."""
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        targets = [row for row in found if self.lets(str(row[4][0]))]
-        if not targets:
-            raise Refused(
-                f"{host} stands at an address that is not public and not in HERKEND_ALLOW_NETWORKS."
-            )
-        problem: OSError | None = None
-        for family, kind, protocol, _, address in targets[:ADDRESSES_TRIED]:
-            try:
-                return _connected(socket.socket(family, kind, protocol), address, timeout=timeout)
-            except OSError as error:
-                problem = error
-        raise problem or OSError
-
-
-def _forms(address: Address) -> list[Address]:
-    """Return the address and what it stands for where it is IPv4 in the guise of IPv6."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return [address]
-    inside = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in NAT64 or address in COMPATIBLE:
-        inside.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return [address, *(form for form in inside if form)]
-
-
-def _connected(line: socket.socket, address: Any, *, timeout: float | None) -> socket.socket:  # noqa: ANN401 - as resolved
-    try:
-        line.settimeout(timeout)
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        line.connect(address)
-    except BaseException:
-        line.close()
-        raise
-    return line
-
-
 class _GatedConnection(HTTPConnection):
     """A connection whose socket comes through the gate, and which is hung up on when it takes too long."""
 
-    gate: ClassVar[_Gate]
+    gate: ClassVar[Gate]
     _line: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
@@ -243,11 +182,15 @@ def _within(seconds: float, *, hang_up: Callable[[], None]) -> Iterator[None]:
 class _Adapter(HTTPAdapter):
     """Hands urllib3 the gated connections; no retries."""
 
-    def __init__(self, gate: _Gate) -> None:
+    def __init__(self, gate: Gate, *, ca_file: Path | None) -> None:
         self._gate = gate
+        self._ca_file = ca_file
         super().__init__(pool_connections=HOSTS_KEPT, pool_maxsize=CONNECTIONS_KEPT)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the library's own
+        if self._ca_file:
+            options["ssl_context"] = context = create_urllib3_context()
+            context.load_verify_locations(self._ca_file)  # and the public authorities, which requests adds
         super().init_poolmanager(*args, **options)
         plain = type("Plain", (_GatedConnection,), {"gate": self._gate})
         tls = type("Tls", (_GatedConnection, HTTPSConnection), {"gate": self._gate})
@@ -264,7 +207,7 @@ class _Session(HTTPSession):  # type: ignore[misc] # it ships no types
         return None
 
 
-def _session(gate: _Gate, *, limits: Limits) -> _Session:
+def _session(gate: Gate, *, ca_file: Path | None, limits: Limits) -> _Session:
     session = _Session(
         Config(
             ip_filter_enable=True,  # replaced below for both schemes
@@ -276,7 +219,7 @@ def _session(gate: _Gate, *, limits: Limits) -> _Session:
     )
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-    adapter = _Adapter(gate)
+    adapter = _Adapter(gate, ca_file=ca_file)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
@@ -301,6 +244,8 @@ def _check_status(response: requests.Response, *, host: str, also: Collection[in
     words = f"{host} answered with status {status}"
     if status in REFUSED:
         raise Refused(f"{words}.")
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise Throttled(f"{words}.", retry_after=_retry_after(response.headers))
     if status in AGAIN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise Transient(f"{words}.", retry_after=_retry_after(response.headers))
     if status < HTTPStatus.BAD_REQUEST:

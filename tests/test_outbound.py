@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from plugin.errors import HerkendError, Permanent, Refused, Transient
+from plugin.errors import HerkendError, Permanent, Refused, Throttled, Transient
 from plugin.outbound import Limits, Outbound
 
 LOOPBACK = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "::1/128")))
@@ -180,7 +180,8 @@ def test_the_endless_body_of_a_redirect_is_not_read(server, narrow):
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(400, Permanent), (404, Permanent), (401, Refused), (403, Refused)]
-    + [(status, Transient) for status in (408, 425, 429, 500, 502, 503, 504, 520)],
+    + [(status, Transient) for status in (408, 425, 500, 502, 503, 504, 520)]
+    + [(429, Throttled)],
 )
 def test_a_status_becomes_the_error_that_says_what_to_do(server, outbound, status, kind):
     server.answers["/"] = (status, {}, b'{"secret": 1}')
