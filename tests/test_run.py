@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+import structlog.testing
 
 from plugin import migrate, supervisor
 from plugin.cli import demo, run
@@ -82,7 +83,7 @@ def pids(place: Path) -> tuple[int, int]:
 
 def test_pauses_double_up_to_ten_seconds_and_begin_anew_after_thirty_steady_ones() -> None:
     now, starts, up = 0.0, [], [True]
-    part = Part("part", up=lambda: up[0], start=lambda: starts.append(now), now=0)
+    part = Part("part", up=lambda: up[0], start=lambda: starts.append(now), words="", now=0)
     for steady in (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 30.0):
         up[0] = True
         now += steady
@@ -94,6 +95,21 @@ def test_pauses_double_up_to_ten_seconds_and_begin_anew_after_thirty_steady_ones
             now = round(now + 0.1, 1)
         starts[-1] = round(starts[-1] - died, 1)
     assert starts == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 0.2], abs=0.11)
+
+
+def test_what_never_lives_is_said_once_with_where_its_last_words_stand() -> None:
+    now, up = 0.0, [True]
+    part = Part("worker", up=lambda: up[-1], start=up.pop, words="in the log", now=0)
+    with structlog.testing.capture_logs() as lines:
+        for lived in (1.0, 6.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0):
+            now += lived
+            up.append(False)
+            part.tend(now=now)
+            now += 10.0
+            part.tend(now=now)
+    said = [(line["part"], line["why"]) for line in lines if line["log_level"] == "error"]
+    assert said == [("worker", "in the log")]
+    assert [line["log_level"] for line in lines].index("error") == 6
 
 
 def test_a_killed_command_is_started_again_and_leaves_nothing_behind(place: Path) -> None:
