@@ -16,6 +16,10 @@ class Transient(HerkendError):
         self.retry_after = retry_after
 
 
+class Throttled(Transient):
+    """The other side is there and takes no more from us for a while."""
+
+
 class Permanent(HerkendError):
     """Trying again does not help: a person must look."""
 

@@ -1,10 +1,11 @@
 """Secrets print as ***, and rest encrypted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken
 
-from plugin.errors import Permanent
+from plugin.errors import Invalid, Permanent
 
 
 class Secret:
@@ -32,25 +33,67 @@ class Secret:
         return "***"
 
 
-class Vault:
-    """Encrypts with the newest key and reads with any of them (Fernet: AES-128-CBC and HMAC-SHA256)."""
+class NoKeyFits(Permanent):
+    """What rests was encrypted with a key that is not there: a shop's token is as good as gone."""
 
-    def __init__(self, keys: Sequence[Secret]) -> None:
-        self._fernet = MultiFernet([Fernet(key.reveal()) for key in keys])
+
+class Vault:
+    """Encrypts with the newest key and reads with any of them (Fernet: AES-128-CBC and HMAC-SHA256).
+
+    `source` says in words where the keys stand. `read_again` returns them as they are now, newest first: they may
+    change while we run, so it is asked before anything is encrypted, and before anything is given up. `way_back` is
+    what to do when none fits.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[Secret],
+        *,
+        source: str = "HERKEND_KEYS",
+        read_again: Callable[[], Sequence[Secret]] | None = None,
+    ) -> None:
+        self._keys = tuple(keys)
+        self.way_back = (
+            f"None of the keys in {source} opens this shop's token. Put the old key back, "
+            "or install the app again in the shop: its settings and history are found as they were."
+        )
+        self._read_again = read_again
+
+    def keys(self) -> tuple[Secret, ...]:
+        """Return the keys as they are now, newest first; raise Invalid when they cannot be read."""
+        if self._read_again is not None:
+            self._keys = tuple(self._read_again())
+        return self._keys
 
     def lock(self, secret: Secret) -> bytes:
-        """Return what may rest in the database."""
-        return self._fernet.encrypt(secret.reveal().encode())
+        """Return what may rest in the database; raise Invalid when the keys cannot be read."""
+        return _fernet(self.keys()[0]).encrypt(secret.reveal().encode())
 
     def unlock(self, locked: bytes) -> Secret:
-        """Return the secret; raise Permanent when none of the keys fits."""
-        try:
-            return Secret(self._fernet.decrypt(locked).decode())
-        except InvalidToken as error:
-            raise Permanent(
-                "None of the keys in HERKEND_KEYS opens this shop's token. "
-                "Put the old key back, or install the app again in the shop."
-            ) from error
+        """Return the secret; raise NoKeyFits when none of the keys does."""
+        return Secret(_fernet(self.key_of(locked)).decrypt(locked).decode())
+
+    def key_of(self, locked: bytes) -> Secret:
+        """Return the key under which this rests; raise NoKeyFits when it is not there."""
+        found = _fitting(self._keys, locked)
+        if found is None:
+            with suppress(Invalid):
+                found = _fitting(self.keys(), locked)
+        if found is None:
+            raise NoKeyFits(self.way_back)
+        return found
+
+
+def _fitting(keys: Iterable[Secret], locked: bytes) -> Secret | None:
+    for key in keys:
+        with suppress(InvalidToken):
+            _fernet(key).decrypt(locked)
+            return key
+    return None
+
+
+def _fernet(key: Secret) -> Fernet:
+    return Fernet(key.reveal())
 
 
 def new_key() -> Secret:

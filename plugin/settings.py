@@ -3,7 +3,7 @@
 import ipaddress
 import os
 import re
-import tempfile
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,9 @@ from environs import Env, EnvValidationError
 from marshmallow import ValidationError
 from marshmallow.validate import Email, OneOf, Range
 
+from plugin import keyfile
 from plugin.errors import Invalid
-from plugin.secret import Secret, new_key
+from plugin.secret import Secret
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 LONGEST_URL = 180  # Saleor takes 200 with /privacy behind it
@@ -41,7 +42,9 @@ class Settings:
     data: Path
     database_url: Secret | None
     keys: tuple[Secret, ...]
+    key_file: Path | None = None
     allow_networks: tuple[Network, ...]
+    ca_file: Path | None = None
     allowed_shops: re.Pattern[str] | None
     frame_ancestors: str
     operator_name: str
@@ -77,7 +80,8 @@ def read() -> Settings:
     return Settings(
         data=data,
         database_url=Secret(database_url) if database_url else None,
-        keys=tuple(Secret(key) for key in _listed(keys)) or _own_key(data),
+        keys=tuple(Secret(key) for key in _listed(keys)) or keyfile.read_or_make(data),
+        key_file=None if _listed(keys) else data / keyfile.NAME,
         **values,
     )
 
@@ -108,10 +112,12 @@ def _addresses(env: Env) -> dict[str, Any]:
 
 def _limits(env: Env) -> dict[str, Any]:
     networks = env.str("HERKEND_ALLOW_NETWORKS", "", validate=_check_networks)
+    ca_file = env.str("HERKEND_CA_FILE", "", validate=_check_ca_file)
     pattern = env.str("HERKEND_ALLOWED_SHOPS", "", validate=_check_pattern)
     token = env.str("HERKEND_METRICS_TOKEN", "", validate=_check_token)
     return {
         "allow_networks": tuple(ipaddress.ip_network(text) for text in _listed(networks)),
+        "ca_file": Path(ca_file).absolute() if ca_file else None,
         "allowed_shops": re.compile(pattern) if pattern else None,
         "web_threads": env.int("HERKEND_WEB_THREADS", 32, validate=Range(min=1, max=256)),
         "web_processes": env.int("HERKEND_WEB_PROCESSES", 1, validate=Range(min=1, max=64)),
@@ -178,6 +184,14 @@ def _check_networks(text: str) -> None:
             raise ValidationError(f"{part!r} is no network like 10.0.0.0/8 or fd00::/8.") from error
 
 
+def _check_ca_file(text: str) -> None:
+    try:
+        if text:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(text)
+    except OSError as error:
+        raise ValidationError(f"{text} is no readable file of certificates (PEM).") from error
+
+
 def _check_pattern(text: str) -> None:
     try:
         re.compile(text)
@@ -200,27 +214,3 @@ def _check_keys(text: str) -> None:
             raise ValidationError(
                 "This holds something that is no key; `herkend keys new` makes one."
             ) from error
-
-
-def _own_key(data: Path) -> tuple[Secret, ...]:
-    """Read, or make once, the key of an installation with the embedded database."""
-    path = data / "keys"
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            _write_key(path)
-        return (Secret(path.read_text().strip()),)
-    except OSError as error:
-        raise Invalid(f"HERKEND_DATA: {data} cannot be used ({error.strerror}).") from error
-
-
-def _write_key(path: Path) -> None:
-    """Put the key there whole or not at all, readable by its owner alone; the first of two writers wins."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as draft:
-        draft.write(new_key().reveal())
-    try:
-        os.link(draft.name, path)
-    except FileExistsError:
-        pass
-    finally:
-        Path(draft.name).unlink()

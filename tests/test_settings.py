@@ -119,3 +119,32 @@ def test_the_readme_lists_every_setting_and_no_other():
     asked_for = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', Path(settings.__file__).read_text()))
     listed = set(re.findall(r"^\| `([A-Z_]+)` \|", README.read_text(), flags=re.MULTILINE))
     assert listed == asked_for
+
+
+def test_keys_of_the_file_can_be_told_from_those_of_the_environment(monkeypatch, tmp_path):
+    own = settings.read().key_file
+    monkeypatch.setenv("HERKEND_KEYS", f"{new_key().reveal()}, {new_key().reveal()}")
+    read = settings.read()
+    assert (own, read.key_file, len(read.keys)) == (tmp_path / "data" / "keys", None, 2)
+
+
+def test_the_own_keys_may_be_several(tmp_path):
+    (first,) = settings.read().keys
+    newer = new_key()
+    (tmp_path / "data" / "keys").write_text(f"{newer.reveal()}\n{first.reveal()}\n")
+    assert settings.read().keys == (newer, first)
+
+
+def test_an_own_key_file_that_holds_something_else_is_named_and_not_shown(monkeypatch, tmp_path):
+    settings.read()
+    (tmp_path / "data" / "keys").write_text("hunter2")
+    with pytest.raises(Invalid) as caught:
+        settings.read()
+    assert (str(tmp_path) in str(caught.value), "hunter2" in str(caught.value)) == (True, False)
+
+
+@pytest.mark.parametrize("content", [None, "", "nonsense"])
+def test_a_file_of_authorities_that_cannot_be_used_is_named(monkeypatch, tmp_path, content):
+    if content is not None:
+        (tmp_path / "ca.pem").write_text(content)
+    assert problems(monkeypatch, HERKEND_CA_FILE=str(tmp_path / "ca.pem")) == ["HERKEND_CA_FILE"]

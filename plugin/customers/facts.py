@@ -100,6 +100,11 @@ class Facts:
     reread: tuple[str, ...] = ()
     app: AppChange | None = None
 
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The ids of the orders and accounts that this is about."""
+        return (*(it.id for it in self.orders), *(it.id for it in self.accounts), *self.reread)
+
 
 def latest(told: Iterable[Told]) -> dict[str, Told]:
     """Keep the newest version of each, by id, whatever the order they came in and however often.

@@ -5,6 +5,7 @@ from functools import partial
 
 import structlog
 from sqlalchemy import Connection
+from structlog.contextvars import bound_contextvars
 
 from plugin.customers import store
 from plugin.customers.facts import AccountSnapshot, Facts, OrderSnapshot
@@ -14,9 +15,11 @@ from plugin.customers.take_in import take_in
 from plugin.errors import HerkendError, Permanent, Refused, Transient
 from plugin.installation import Installation
 from plugin.saleor.calls import person_history
+from plugin.saleor.client import Saleor
 from plugin.shops import store as shops
 from plugin.shops.calling import Line
 from plugin.shops.policy import Policy
+from plugin.trace import Trace, named, parse
 
 log = structlog.get_logger()
 AT_ONCE = 50
@@ -34,21 +37,32 @@ def read_histories(installation: Installation, shop_id: int) -> None:
     while line.free():
         with installation.db.begin() as connection:
             due = store.to_read(connection, shop_id, now=installation.clock(), limit=AT_ONCE)
+            traces = store.traces_of(connection, [person.id for person in due])
         if not due:
             return
         for person in due:
-            if not line.free() or not line.call(partial(_read, installation, line, person)):
+            trace = parse(traces.get(person.id))
+            if not line.free() or not line.call(partial(_read_under, trace, installation, line, person)):
                 return
 
 
-def _read(installation: Installation, line: Line, person: Person) -> None:
+def _read_under(trace: Trace | None, installation: Installation, line: Line, person: Person) -> None:
+    """Read a person's history as what follows from the delivery that told of this person last."""
+    said = {"shop": person.shop_id, "person": person.id}
+    span = installation.spans.span("read history", after=trace, **said)
+    with bound_contextvars(**said, **named(trace)), span as here:
+        _read(installation, line, person, here=here)
+
+
+def _read(installation: Installation, line: Line, person: Person, *, here: Trace | None) -> None:
     started = installation.clock()
     with installation.db.begin() as connection:
         policy = shops.policy(connection, person.shop_id)
         account = _account(connection, person)
         emails = _addresses(connection, person, account=account, policy=policy)
     try:
-        account, orders = _ask(installation, line, user_id=_user_id(person), emails=emails)
+        saleor = line.saleor.following(here)
+        account, orders = _ask(installation, saleor, user_id=_user_id(person), emails=emails)
     except Permanent as error:
         _not_read(installation, person, error)
         return
@@ -66,7 +80,7 @@ def _read(installation: Installation, line: Line, person: Person) -> None:
         take_in(connection, person.shop_id, [facts], policy=policy, now=now)
         if _addresses(connection, person, account=_account(connection, person), policy=policy) - emails:
             store.read_soon(connection, person.shop_id, keys=[person.key], now=now)
-    log.info("history read", shop=person.shop_id, person=person.id, orders=len(orders))
+    log.info("history read", orders=len(orders))
 
 
 def _account(connection: Connection, person: Person) -> AccountSnapshot | None:
@@ -100,17 +114,17 @@ def _user_id(person: Person) -> str | None:
 
 
 def _ask(
-    installation: Installation, line: Line, *, user_id: str | None, emails: set[str]
+    installation: Installation, saleor: Saleor, *, user_id: str | None, emails: set[str]
 ) -> tuple[AccountSnapshot | None, tuple[OrderSnapshot, ...]]:
     orders: list[OrderSnapshot] = []
     after = None
     while True:
         page = person_history(
-            line.saleor, user_id=user_id, emails=sorted(emails), clock=installation.clock, after=after
+            saleor, user_id=user_id, emails=sorted(emails), clock=installation.clock, after=after
         )
         orders += page.orders
         if page.unreadable:
-            log.warning("orders cannot be read", shop=line.shop_id, orders=page.unreadable)
+            log.warning("orders cannot be read", orders=page.unreadable)
         if page.next is None:
             return page.account, tuple(orders)
         after = page.next
@@ -122,4 +136,4 @@ def _not_read(installation: Installation, person: Person, error: HerkendError) -
     again: datetime = installation.clock() + wait
     with installation.db.begin() as connection:
         store.was_not_read(connection, person, problem=str(error), again=again)
-    log.warning("history not read", shop=person.shop_id, person=person.id, problem=str(error), again=again)
+    log.warning("history not read", problem=str(error), again=again)

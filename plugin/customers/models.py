@@ -88,10 +88,10 @@ persons = Table(
 )
 
 # The trace of the delivery that told of a person last: what follows from it goes on under that name. It is a table of
-# its own because an older worker, which reads whole rows of persons, must go on beside it.
+# its own because an older worker, which reads whole rows of persons, must go on beside it, and erase them.
 traces = Table(
     "traces",
     metadata,
-    Column("person_id", ForeignKey("persons.id"), primary_key=True),
+    Column("person_id", ForeignKey("persons.id", ondelete="CASCADE"), primary_key=True),
     Column("traceparent", Text, nullable=False),
 )

@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from plugin.customers.facts import AccountSnapshot, OrderSnapshot
 from plugin.customers.identity import normalise
-from plugin.customers.models import accounts, orders, persons
+from plugin.customers.models import accounts, orders, persons, traces
 from plugin.shops.models import shops
 
 Snapshot = TypeVar("Snapshot", AccountSnapshot, OrderSnapshot)
@@ -165,6 +165,31 @@ def touch(
     )
 
 
+TRACE = text(
+    """
+    INSERT INTO traces (person_id, traceparent)
+    SELECT persons.id, told.traceparent
+    FROM unnest(CAST(:keys AS text[]), CAST(:traceparents AS text[])) AS told (key, traceparent)
+    JOIN persons ON persons.shop_id = :shop_id AND persons.key = told.key
+    ORDER BY persons.id
+    ON CONFLICT (person_id) DO UPDATE SET traceparent = excluded.traceparent
+    """
+)
+
+
+def trace(connection: Connection, shop_id: int, last: Mapping[str, str]) -> None:
+    """Note for persons, by key, the trace of what was told of them last."""
+    if last:
+        values = {"shop_id": shop_id, "keys": list(last), "traceparents": list(last.values())}
+        connection.execute(TRACE, values)
+
+
+def traces_of(connection: Connection, ids: Collection[int]) -> Mapping[int, str]:
+    """For those of these persons whom something was told of under a trace, which that was."""
+    found = connection.execute(select(traces).where(traces.c.person_id.in_(ids)))
+    return {row.person_id: row.traceparent for row in found}
+
+
 def read_soon(connection: Connection, shop_id: int, *, keys: Collection[str], now: datetime) -> None:
     """Have these persons' orders read now: an address turned up that was not asked for yet."""
     connection.execute(
@@ -266,6 +291,16 @@ def reviewed(connection: Connection, ids: Collection[int]) -> None:
 def review_later(connection: Connection, ids: Collection[int], *, at: datetime) -> None:
     """These could not be decided; the others go on."""
     connection.execute(update(persons).where(persons.c.id.in_(ids)).values(review_due=at))
+
+
+def due_now(connection: Connection, *, beyond: datetime, now: datetime) -> None:
+    """Let nobody wait until after `beyond`, nor take what is still to come for past: the clock went wrong."""
+    for moment, latest in (
+        (persons.c.read_due, beyond),
+        (persons.c.review_due, beyond),
+        (persons.c.read_at, now),
+    ):
+        connection.execute(update(persons).where(moment > latest).values({moment: now}))
 
 
 def count(connection: Connection, shop_id: int) -> int:

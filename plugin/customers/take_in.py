@@ -1,6 +1,6 @@
 """Facts become known: snapshots are kept, and whoever they concern is marked `review due`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,13 +13,20 @@ from plugin.shops.policy import Policy
 
 
 def take_in(
-    connection: Connection, shop_id: int, facts: Iterable[Facts], *, policy: Policy, now: datetime
+    connection: Connection,
+    shop_id: int,
+    facts: Iterable[Facts],
+    *,
+    policy: Policy,
+    now: datetime,
+    traces: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Keep what is newer than what is known and mark the persons concerned.
 
     1. of each order and account the latest state, kept only where it is newer than ours
     2. whose are these orders, and whose were they before
     3. those persons are marked; unknown ones are made, to be read from the shop first
+    4. what follows for them goes on under the last trace (`traces`: of which order or account which was told)
     """
     store.one_at_a_time(connection, shop_id)
     facts = list(facts)
@@ -40,13 +47,19 @@ def take_in(
         now=now,
     )
     _read_new_addresses(connection, shop_id, concerned.addresses, now=now)
+    whose = concerned.whose | {user_id: {user_key(user_id)} for fact in facts for user_id in fact.reread}
+    last = {key: traceparent for subject, traceparent in traces for key in whose.get(subject, ())}
+    store.trace(connection, shop_id, last)
 
 
 @dataclass(frozen=True, slots=True)
 class _Concerned:
+    """Keys of persons, by why they are concerned; `whose` is by the id of the order or account."""
+
     owners: set[str]
     perhaps: set[str]
     addresses: dict[str, set[str]]
+    whose: dict[str, set[str]]
 
 
 def _concerned(
@@ -69,14 +82,18 @@ def _concerned(
     if accounts:
         perhaps |= {user_key(account.id) for account in near}
     addresses: dict[str, set[str]] = {}
+    whose = {after.id: {user_key(after.id)} for _, after in accounts}
     for before, after in orders:
         key = owner(after, accounts=near, policy=policy)
         owners.add(key)
+        whose[after.id] = {key}
         if after.user_id is None and after.email:
             addresses.setdefault(key, set()).add(after.email)
         if before is not None:
-            perhaps.add(owner(before, accounts=near, policy=policy))
-    return _Concerned(owners, perhaps, addresses)
+            former = owner(before, accounts=near, policy=policy)
+            perhaps.add(former)
+            whose[after.id].add(former)
+    return _Concerned(owners, perhaps, addresses, whose)
 
 
 def _owners_of_moved(

@@ -29,7 +29,8 @@ processes = Table(
     CheckConstraint("kind IN ('web', 'worker')", name="kind"),
 )
 
-# The last run of everything that has its time: begun and not ended means that it runs, or was lost.
+# The last run of everything that has its time. `ended_at` is when one last ended well, `problem` how the last failed:
+# begun later than that and without a problem means that it runs, or was lost.
 timetable = Table(
     "timetable",
     metadata,

@@ -1,15 +1,18 @@
 """Saleor's GraphQL API of one shop: a question goes out, an answer comes back or an error that says what to do."""
 
+import time
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
-from plugin.errors import Permanent, Refused, Transient
+from plugin.errors import Permanent, Refused, Throttled, Transient
 from plugin.outbound import Outbound
 from plugin.secret import Secret
+from plugin.trace import Trace
 
 DENIED = "PermissionDenied"
 THROTTLED = "Throttl"
@@ -61,13 +64,40 @@ class Answer:
     problems: tuple[Problem, ...]
 
 
-class Saleor:
-    """One shop's API under our app's token."""
+# How a request ended, in a word; the first that fits.
+OUTCOMES = (
+    (Refused, "refused"),
+    (Throttled, "throttled"),
+    (Permanent, "rejected"),
+    (Unanswered, "unanswered"),
+    (Transient, "away"),
+)
 
-    def __init__(self, *, api_url: str, token: Secret, outbound: Outbound) -> None:
+
+class Noted(Protocol):
+    """Is told of a request: its name, how it ended and how long it took."""
+
+    def __call__(self, *, operation: str, outcome: str, seconds: float) -> None:
+        """Take note."""
+
+
+class Saleor:
+    """One shop's API under our app's token; `noted` is told of every request."""
+
+    def __init__(
+        self, *, api_url: str, token: Secret, outbound: Outbound, noted: Noted | None = None
+    ) -> None:
         self._api_url = api_url
         self._token = token
         self._outbound = outbound
+        self._noted = noted
+        self._trace: Trace | None = None
+
+    def following(self, trace: Trace | None) -> "Saleor":
+        """Return the same API for requests that follow from this place in a trace."""
+        other = copy(self)
+        other._trace = trace  # noqa: SLF001 - it is one of us
+        return other
 
     def execute(self, operation: str, variables: Mapping[str, Any], *, name: str) -> dict[str, Any]:
         """Return the data of an answer without any problem.
@@ -87,13 +117,28 @@ class Saleor:
 
         Then Refused comes as Denied, Permanent as Rejected and Transient as Unanswered where Saleor itself said so.
         """
-        body = self._outbound.post_json(
+        began, outcome = time.perf_counter(), "away"
+        try:
+            answer = _understood(self._asked(operation, variables, name=name), name=name)
+            outcome = "partial" if answer.problems else "ok"
+        except (Transient, Permanent, Refused) as error:
+            outcome = next(word for kind, word in OUTCOMES if isinstance(error, kind))
+            raise
+        finally:
+            if self._noted:
+                self._noted(operation=name, outcome=outcome, seconds=time.perf_counter() - began)
+        return answer
+
+    def _asked(self, operation: str, variables: Mapping[str, Any], *, name: str) -> object:
+        headers = {"Authorization": f"Bearer {self._token.reveal()}"}
+        if self._trace:
+            headers["traceparent"] = str(self._trace)
+        return self._outbound.post_json(
             self._api_url,
             json={"query": operation, "variables": dict(variables), "operationName": name},
-            headers={"Authorization": f"Bearer {self._token.reveal()}"},
+            headers=headers,
             also=(HTTPStatus.BAD_REQUEST,),
         )
-        return _understood(body, name=name)
 
 
 @cache
@@ -112,7 +157,7 @@ def _understood(body: object, *, name: str) -> Answer:
         raise Transient(f"{name}: Saleor's answer has errors of an unknown shape.")
     problems = tuple(_problem(error) for error in errors)
     if any(THROTTLED in problem.code for problem in problems):
-        raise Transient(_words(name, problems))
+        raise Throttled(_words(name, problems))
     return _answer(body.get("data"), problems, name=name)
 
 

@@ -11,6 +11,7 @@ from plugin.shops import store as shops
 from plugin.shops.calling import Line
 from plugin.tiers import store
 from plugin.tiers.store import Publication
+from plugin.trace import Trace, named, parse
 
 log = structlog.get_logger()
 # Two customers, public and private each: the four mutations Saleor takes in one request.
@@ -31,17 +32,27 @@ def publish(installation: Installation, shop_id: int) -> None:
                 return
             due = store.due(connection, shop_id, now=installation.clock(), limit=AT_ONCE)
             store.telling(connection, due)
-        if not due or not line.call(partial(_tell, installation, line, due)):
+        if not due or not line.call(partial(_tell_under, installation, line, due)):
             return
 
 
-def _tell(installation: Installation, line: Line, due: list[Publication]) -> None:
+def _tell_under(installation: Installation, line: Line, due: list[Publication]) -> None:
+    """Tell as what follows from a delivery about the first of these: a request has one trace, whomever it serves."""
+    traces = [trace for it in due if (trace := parse(it.traceparent))]
+    after = traces[0] if traces else None
+    with installation.spans.span("publish", after=after, shop=line.shop_id, customers=len(due)) as here:
+        _tell(installation, line, due, here=here)
+
+
+def _tell(installation: Installation, line: Line, due: list[Publication], *, here: Trace | None) -> None:
     writes = [
         Write(target_id=it.target_id, kind=it.kind, public=it.wanted.public, private=it.wanted.private)
         for it in due
     ]
     try:
-        outcomes = {outcome.target_id: outcome for outcome in write_standings(line.saleor, writes)}
+        told = write_standings(line.saleor.following(here), writes)
+        outcomes = {outcome.target_id: outcome for outcome in told}
+        lacking = any(outcome.denied for outcome in told) and line.lacks_permission()
     except (Transient, Refused):
         with installation.db.begin() as connection:
             store.unanswered(connection, due)
@@ -52,6 +63,8 @@ def _tell(installation: Installation, line: Line, due: list[Publication]) -> Non
             outcome = outcomes[publication.target_id]
             if outcome.error is None:
                 store.told(connection, publication, now=now)
+            elif lacking and outcome.denied:
+                store.unanswered(connection, [publication])  # no fault of its own: it does not wait by itself
             else:
                 problem = outcome.error
                 store.not_told(connection, publication, problem=problem, gone=outcome.gone, now=now)
@@ -60,9 +73,8 @@ def _tell(installation: Installation, line: Line, due: list[Publication]) -> Non
 
 
 def _log(shop_id: int, publication: Publication, outcome: Outcome) -> None:
+    who = {"shop": shop_id, "person": publication.person_id, **named(parse(publication.traceparent))}
     if outcome.error is None:
-        log.info("standing published", shop=shop_id, person=publication.person_id, kind=publication.kind)
+        log.info("standing published", kind=publication.kind, **who)
     else:
-        log.warning(
-            "standing not published", shop=shop_id, person=publication.person_id, problem=outcome.error
-        )
+        log.warning("standing not published", problem=outcome.error, **who)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, func, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, Connection, any_, delete, func, literal, or_, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from plugin.customers.models import persons
+from plugin.customers.models import persons, traces
 from plugin.shops.models import shop_settings, shops
 from plugin.tiers import reasons
 from plugin.tiers.contract import Published
@@ -30,7 +30,10 @@ _released = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """What the shop is to be told of one target (a user, or a guest's newest order), and what it was told."""
+    """What the shop is to be told of one target (a user, or a guest's newest order), and what it was told.
+
+    `traceparent` is that of the delivery from which it follows, if that came under one.
+    """
 
     id: int
     person_id: int
@@ -38,6 +41,7 @@ class Publication:
     kind: Kind
     wanted: Published
     failures: int
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +163,8 @@ def want(connection: Connection, shop_id: int, wanted: Sequence[Wanted], *, now:
 def due(connection: Connection, shop_id: int, *, now: datetime, limit: int) -> list[Publication]:
     """List what the shop is to be told now: what it would not take last, else the newest decisions first."""
     query = (
-        select(publications)
+        select(publications, traces.c.traceparent)
+        .outerjoin(traces, traces.c.person_id == publications.c.person_id)
         .where(publications.c.shop_id == shop_id, *_due(now))
         .order_by(publications.c.failures, publications.c.wanted_at.desc(), publications.c.id)
         .limit(limit)
@@ -172,6 +177,7 @@ def due(connection: Connection, shop_id: int, *, now: datetime, limit: int) -> l
             kind=row.kind,
             wanted=Published(public=row.wanted_public, private=row.wanted_private),
             failures=row.failures,
+            traceparent=row.traceparent,
         )
         for row in connection.execute(query)
     ]
@@ -221,7 +227,7 @@ def unanswered(connection: Connection, asked: Sequence[Publication]) -> None:
 
 
 def due_by_time(connection: Connection, shop_id: int, *, today: date, now: datetime) -> int:
-    """Mark for review whom time alone moves by `today`; return how many those are."""
+    """Mark for review whom time alone moves by `today`, which follows from no delivery; return how many those are."""
     marked = connection.execute(
         update(persons)
         .where(persons.c.shop_id == shop_id, persons.c.id == standings.c.person_id)
@@ -229,7 +235,11 @@ def due_by_time(connection: Connection, shop_id: int, *, today: date, now: datet
         .values(review_due=now)
         .returning(persons.c.id)
     )
-    return len(marked.all())
+    ids = list(marked.scalars())
+    connection.execute(
+        delete(traces).where(traces.c.person_id == any_(literal(ids, type_=ARRAY(BigInteger))))
+    )
+    return len(ids)
 
 
 def not_told(
@@ -242,6 +252,12 @@ def not_told(
         .where(publications.c.id == publication.id)
         .values(problem=problem, gone=gone, failures=publications.c.failures + 1, retry_at=now + wait)
     )
+
+
+def due_now(connection: Connection, *, beyond: datetime, now: datetime) -> None:
+    """Let nothing wait until after `beyond`, nor take what is still to come for past: the clock went wrong."""
+    for moment, latest in ((publications.c.retry_at, beyond), (publications.c.told_at, now)):
+        connection.execute(update(publications).where(moment > latest).values({moment: now}))
 
 
 def pending(connection: Connection, person_id: int) -> bool:

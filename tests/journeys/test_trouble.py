@@ -1,10 +1,13 @@
 """The shop does not answer well: trouble is waited out, nothing counts as done, and one customer holds up no other."""
 
+import logging
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import structlog
 
+from plugin import log
 from tests.journeys.conftest import wait_until
 
 
@@ -101,10 +104,21 @@ def test_a_missing_permission_is_waited_for_and_does_not_make_the_shop_unreachab
     )
 
 
-def test_no_token_and_no_body_ever_stand_in_the_log(world, capfd):
-    from plugin import log
+@pytest.fixture
+def own_log():
+    """Log as a process of its own would, libraries too, and leave the log as it was."""
+    loggers = {name: logging.getLogger(name) for name in (None, *log.TALKATIVE)}
+    before = {name: (logger.handlers, logger.level) for name, logger in loggers.items()}
+    yield log.configure
+    for name, logger in loggers.items():
+        logger.handlers = before[name][0]
+        logger.setLevel(before[name][1])
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
 
-    log.configure(replace(world.installation.settings, log_level="debug"))
+
+def test_no_token_and_no_body_ever_stand_in_the_log(world, own_log, capfd):
+    own_log(replace(world.installation.settings, log_level="debug"))
     ada = world.confirmed("ada.lovelace@example.com")
     world.shop.faults.add("status", status=500, times=1)
     buy(world, ada)
