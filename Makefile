@@ -9,11 +9,11 @@ PACKAGE := pyproject.toml README.md $(wildcard frontend/*.js frontend/*.css fron
 	$(wildcard plugin/dashboard/translations/*/LC_MESSAGES/*.po)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak check format pins clean
+.PHONY: help demo test soak live check format pins bench-intake clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
-		printf '  make %-8s %s\n' "$$name" "$$what"; done
+		printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 demo: .venv/.runtime .venv/.package ## Start the app, a worker and a sandbox shop, and print the address to open
 	@exec $(BIN)/herkend demo
@@ -22,7 +22,11 @@ test: .venv/.developer .venv/.package ## Run the whole suite but what takes minu
 	$(BIN)/python -m pytest -p tests.no_skips -m "not soak" -n $(JOBS) --cov --cov-report=term $(ARGS)
 
 soak: .venv/.developer .venv/.package ## Run what takes minutes
-	$(BIN)/python -m pytest -p tests.no_skips -m soak $(ARGS)
+	$(BIN)/python -m pytest -p tests.no_skips -m soak -n 2 --dist loadgroup $(ARGS)
+
+live: .venv/.developer .venv/.package ## Try it on the real Saleor of HERKEND_LIVE_API_URL; CONTRIBUTING.md says how
+	@test -n "$$HERKEND_LIVE_API_URL" || { echo "Set HERKEND_LIVE_API_URL and what else CONTRIBUTING.md names."; exit 1; }
+	$(BIN)/python -m pytest -p tests.no_skips tests/live $(ARGS)
 
 check: .venv/.developer .venv/.package ## Lint, check the format, the types and the direction of imports
 	$(BIN)/ruff check
@@ -37,6 +41,9 @@ format: .venv/.developer ## Format the code and mend what can be mended
 pins: .venv/.developer ## Write the pins again from pyproject.toml; ARGS=--upgrade takes newer versions
 	$(PINS) --extra sandbox --output-file requirements.txt $(ARGS)
 	$(PINS) --extra sandbox --extra dev --constraint requirements.txt --output-file requirements-dev.txt $(ARGS)
+
+bench-intake: .venv/.developer .venv/.package ## Measure how many deliveries a second are accepted and durable
+	@$(BIN)/python bench/intake.py $(ARGS)
 
 clean: ## Remove all that was made here; the demo's data stand elsewhere and stay
 	rm -rf .venv frontend/node_modules plugin/dashboard/static/bundle dist .coverage .coverage.* \

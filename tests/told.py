@@ -76,12 +76,13 @@ def later(**by: float) -> datetime:
 def keep(installation: Installation, shop: shops.Shop, name: str, payload: object) -> None:
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     with installation.db.begin() as connection:
-        inbox.keep(
-            connection,
+        arrival = inbox.Arrival(
             shop_id=shop.id,
+            app_id=shop.app_id,
             event=name,
             body=body,
             issued_at=None,
             traceparent=None,
-            now=installation.clock(),
+            received_at=installation.clock(),
         )
+        assert inbox.keep(connection, [arrival]) == [True]

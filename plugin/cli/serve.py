@@ -5,6 +5,7 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.util import Finalize
 
 import click
 from flask import Flask
@@ -15,6 +16,9 @@ from plugin.cli.opened import opened
 from plugin.cli.run import address_of, wait_for_port
 from plugin.secret import Secret
 from plugin.settings import Settings
+
+# A request that is never sent to its end must not hold up the stop; shorter than the supervisor's own patience.
+STOP_SECONDS = 8
 
 
 @click.command()
@@ -29,9 +33,11 @@ def serve() -> None:
             address=address_of(read.host, read.port),
             port=read.port,
             interface=Interfaces.WSGI,
+            workers=read.web_processes,
             blocking_threads=read.web_threads,
             respawn_failed_workers=True,
             respawn_interval=0.2,
+            workers_kill_timeout=STOP_SECONDS,
             log_enabled=False,
         ).serve(target_loader=Loader(settings=read, database_url=url, parent=os.getpid()), wrap_loader=False)
 
@@ -48,11 +54,15 @@ class Loader:
         """Return the WSGI application."""
         from plugin import log
         from plugin.app import create_app
+        from plugin.health.beat import beating
         from plugin.installation import install
 
         threading.Thread(target=_end_with, args=(self.parent,), daemon=True).start()
         log.configure(self.settings)
-        return create_app(install(self.settings, database_url=self.database_url))
+        installation = install(self.settings, database_url=self.database_url)
+        # What multiprocessing started ends without `atexit`.
+        Finalize(None, beating(installation, kind="web"), exitpriority=0)
+        return create_app(installation)
 
 
 def _end_with(parent: int) -> None:

@@ -48,10 +48,18 @@ class Staff:
     permissions: frozenset[str]
 
 
-def staff(installation: Installation, headers: Headers, *, keys: KeySource, any_of: frozenset[str]) -> Staff:
+def staff(
+    installation: Installation,
+    headers: Headers,
+    *,
+    keys: KeySource,
+    any_of: frozenset[str],
+    sparing: bool = False,
+) -> Staff:
     """Return who asks; raise Expired, NotPermitted, or Refused for everybody else.
 
-    The shop is looked up before any key is fetched, so a stranger cannot make us call an address of his own.
+    The shop is looked up before any key is fetched, so a stranger cannot make us call an address of his own; `sparing`
+    is how a shop is asked for its keys for somebody who failed too often.
     Raises Transient when the database, or a key not seen yet, cannot be reached.
     """
     token = headers.get("authorization-bearer", "")
@@ -61,7 +69,7 @@ def staff(installation: Installation, headers: Headers, *, keys: KeySource, any_
     try:
         found = verify(token, shop=shop, now=installation.clock())
     except _UnknownKey:
-        shop = _with_fresh_keys(installation, shop, keys=keys)
+        shop = _with_fresh_keys(installation, shop, jwks=keys.fetch(shop.api_url, sparing=sparing))
         found = verify(token, shop=shop, now=installation.clock())
     if not found.permissions & any_of:
         raise NotPermitted("This needs one of the permissions " + ", ".join(sorted(any_of)) + ".")
@@ -104,10 +112,9 @@ def _shop(installation: Installation, api_url: str) -> Shop:
     return shop
 
 
-def _with_fresh_keys(installation: Installation, shop: Shop, *, keys: KeySource) -> Shop:
-    fresh = keys.fetch(shop.api_url)
+def _with_fresh_keys(installation: Installation, shop: Shop, *, jwks: Mapping[str, Any]) -> Shop:
     with installation.db.begin() as connection:
-        store.save_jwks(connection, shop.id, jwks=fresh)
+        store.save_jwks(connection, shop.id, jwks=jwks)
         return store.by_id(connection, shop.id)
 
 

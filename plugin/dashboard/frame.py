@@ -1,4 +1,4 @@
-"""What all our pages share: the headers that guard them, the language, the theme, and where things stand."""
+"""What all our pages share: the policy that guards them, the language, the theme, and where things stand."""
 
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -23,13 +23,11 @@ def door(name: str, installation: Installation) -> Blueprint:
 
 
 def _guard(answer: Response, *, settings: Settings) -> Response:
-    """Nothing but our own files runs in our pages. There are no cookies, and no X-Frame-Options."""
+    """Nothing but our own files runs in our pages, which Dashboards may frame; plugin.headers says the rest."""
     sources = ("script-src", "style-src", "img-src", "connect-src", "form-action")
     policy = ["default-src 'none'", *(f"{source} 'self'" for source in sources), "base-uri 'none'"]
     policy.append(f"frame-ancestors {settings.frame_ancestors}")
     answer.headers["Content-Security-Policy"] = "; ".join(policy)
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    answer.headers["Referrer-Policy"] = "no-referrer"
     answer.vary.add("Accept-Language")
     return answer
 

@@ -27,6 +27,8 @@ def blueprint(installation: Installation) -> Blueprint:
 
     @door.get("/logo.png", strict_slashes=False)
     def logo() -> Response:
-        return send_from_directory(STATIC, "logo.png", max_age=A_DAY)
+        answer = send_from_directory(STATIC, "logo.png", max_age=A_DAY)
+        answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # the Dashboard shows it
+        return answer
 
     return door

@@ -9,6 +9,7 @@ from plugin.dashboard import access, frame
 from plugin.dashboard.access import MANAGE_APPS, MANAGE_ORDERS, MANAGE_USERS, Expired, NotPermitted, Staff
 from plugin.dashboard.facts import standing_of, state_of
 from plugin.errors import HerkendError, Invalid, Refused, Transient
+from plugin.guard import Failures
 from plugin.installation import Installation
 from plugin.shops.jwks import KeySource
 
@@ -25,12 +26,13 @@ REFUSALS: tuple[tuple[type[HerkendError], str, int], ...] = (
 )
 
 
-def blueprint(installation: Installation, *, keys: KeySource) -> Blueprint:
+def blueprint(installation: Installation, *, keys: KeySource, failures: Failures) -> Blueprint:
     """Open the routes of the Dashboard's frame."""
     door = frame.door("dashboard", installation)
 
     def staff(any_of: frozenset[str]) -> Staff:
-        return access.staff(installation, request.headers, keys=keys, any_of=any_of)
+        sparing = failures.over(request.remote_addr)
+        return access.staff(installation, request.headers, keys=keys, any_of=any_of, sparing=sparing)
 
     @door.get("/", strict_slashes=False)
     def shell() -> str:
@@ -48,16 +50,21 @@ def blueprint(installation: Installation, *, keys: KeySource) -> Blueprint:
     def standing() -> ResponseReturnValue:
         return _standing(installation, staff(MAY_SEE_CUSTOMERS))
 
+    def refuse(error: HerkendError) -> ResponseReturnValue:
+        stranger = isinstance(error, Refused) and not isinstance(error, Expired | NotPermitted)
+        if stranger and failures.count(request.remote_addr):
+            return "", 429, {"Retry-After": "60"}
+        return _refuse(error)
+
     for kind, _, _ in REFUSALS:
-        door.register_error_handler(kind, _refuse)
+        door.register_error_handler(kind, refuse)
     return door
 
 
 def _state(installation: Installation, staff: Staff) -> ResponseReturnValue:
     with installation.db.begin() as connection:
         found = state_of(connection, staff.shop)
-    page = render_template("state.html", staff=staff, shop=staff.shop, state=found, now=installation.clock())
-    return page, 200, {"Cache-Control": "no-store"}
+    return render_template("state.html", staff=staff, shop=staff.shop, state=found, now=installation.clock())
 
 
 def _standing(installation: Installation, staff: Staff) -> ResponseReturnValue:
@@ -66,13 +73,12 @@ def _standing(installation: Installation, staff: Staff) -> ResponseReturnValue:
         raise Invalid("Name a customer by userId or by email.")
     with installation.db.begin() as connection:
         found = standing_of(connection, staff.shop, user_id=user_id, email=email)
-    return jsonify(found), 200, {"Cache-Control": "no-store"}
+    return jsonify(found)
 
 
 def _refuse(error: HerkendError) -> ResponseReturnValue:
     """Say in the form of what was asked for, a part of the page or JSON, why it is not given."""
     why, status = next((why, status) for kind, why, status in REFUSALS if isinstance(error, kind))
-    closed = {"Cache-Control": "no-store"}
     if request.endpoint == "dashboard.standing":
-        return jsonify({"error": {"type": why, "message": str(error)}}), status, closed
-    return render_template("refused.html", why=why), status, closed
+        return jsonify({"error": {"type": why, "message": str(error)}}), status
+    return render_template("refused.html", why=why), status

@@ -36,6 +36,12 @@ deliveries = Table(
     CheckConstraint("state IN ('new', 'done', 'dead')", name="state"),
     Index("ix_deliveries_new", "shop_id", "id", postgresql_where=text("state = 'new'")),
     Index("ix_deliveries_dead", "shop_id", "id", postgresql_where=text("state = 'dead'")),
+    Index(
+        "ix_deliveries_bodies",
+        "state",
+        "processed_at",
+        postgresql_where=text("body IS NOT NULL AND processed_at IS NOT NULL"),
+    ),
 )
 
 # How many of each shop were ever processed, by how they ended: counting the rows would take longer every day.

@@ -9,6 +9,7 @@ from marshmallow import EXCLUDE, Schema, fields
 from marshmallow.validate import Equal, Length
 
 from plugin.errors import HerkendError, Transient
+from plugin.guard import Few
 from plugin.outbound import Outbound
 from plugin.saleor.calls import jwks as ask
 from plugin.saleor.shapes import Each, Exact
@@ -17,21 +18,30 @@ MOST_KEYS = 20
 LONGEST_NUMBER = 2048
 # Bursts of 5, 10 a minute: a shop changes its key once a year, and anybody can name a key that is not there.
 LIMITS = "5 per 10 second; 10 per minute"
+SPARING = "1 per minute"
 
 
 class KeySource:
-    """Asks shops for their keys; the limit holds per shop and per process."""
+    """Asks shops for their keys, which a stranger can make us do: so often for each, and so many at once."""
 
-    def __init__(self, outbound: Outbound) -> None:
+    def __init__(self, outbound: Outbound, *, at_once: int = 8) -> None:
         self._outbound = outbound
-        self._limits = parse_many(LIMITS)
+        self._few = Few(at_once)
+        self._limits = {False: parse_many(LIMITS), True: parse_many(SPARING)}
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
-    def fetch(self, api_url: str) -> dict[str, Any]:
-        """Return the shop's JWKS; raise Transient when it cannot be had now, the limit among the reasons."""
-        if not all(self._limiter.hit(limit, api_url) for limit in self._limits):
-            raise Transient("The shop's keys were asked for too often within a minute.")
-        return fetch(self._outbound, api_url=api_url)
+    def fetch(self, api_url: str, *, sparing: bool = False) -> dict[str, Any]:
+        """Return the shop's JWKS; raise Transient when it cannot be had now, the limits among the reasons.
+
+        `sparing` is for callers who failed too often: they too bring us a shop's new key, within a minute.
+        """
+        for limit in self._limits[sparing]:
+            if not self._limiter.hit(limit, api_url, str(sparing)):
+                raise Transient("The shop's keys were asked for too often within a minute.")
+        with self._few.one() as there_is_room:
+            if not there_is_room:
+                raise Transient("Too many shops are asked for their keys just now.")
+            return fetch(self._outbound, api_url=api_url)
 
 
 def fetch(outbound: Outbound, *, api_url: str) -> dict[str, Any]:

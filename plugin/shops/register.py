@@ -1,5 +1,6 @@
 """A shop installs us: Saleor hands over a token, we prove that it works, and remember the shop."""
 
+import re
 from dataclasses import dataclass
 
 import structlog
@@ -10,6 +11,7 @@ from marshmallow.validate import Regexp
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from plugin.errors import HerkendError, Invalid, Refused
+from plugin.guard import Failures, Few, Registrations, caller
 from plugin.installation import Installation
 from plugin.saleor.calls import AppIdentity, ShopFacts, app_identity, shop_facts
 from plugin.saleor.client import Saleor
@@ -26,12 +28,13 @@ log = structlog.get_logger(__name__)
 
 
 class No(Refused):
-    """The shop is not taken in; the merchant sees this text and nothing else."""
+    """The shop is not taken in; the merchant sees this text and nothing else. `wait` is in seconds."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, *, wait: int | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.wait = wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,21 +46,27 @@ class Asked:
     schema: str
 
 
-def blueprint(installation: Installation) -> Blueprint:
+def blueprint(installation: Installation, *, failures: Failures | None = None) -> Blueprint:
     """Open the route that the manifest names as tokenTargetUrl."""
     door = Blueprint("register", __name__)
+    failures = failures or Failures()
+    limits = Registrations()
+    few = Few(max(2, installation.settings.web_threads // 4))
 
     def answer() -> ResponseReturnValue:
         try:
             asked = _asked(installation)
-            _register(installation, asked)
+            with few.one() as there_is_room:
+                _not_too_often(asked, limits=limits, there_is_room=there_is_room)
+                _register(installation, asked)
         except No as no:
-            log.warning("registration refused", code=no.code, why=str(no))
+            if not failures.count(request.remote_addr):
+                log.warning("registration refused", code=no.code, why=str(no))
             return _refusal(no)
         except Exception as error:  # noqa: BLE001 - Saleor takes any other answer for a success
             log.error("registration failed", error=type(error).__name__)  # noqa: TRY400 - its text may hold the token
             return _refusal(No(500, "OTHER", "Something went wrong here. Please install the app again."))
-        log.info("shop registered", shop=asked.api_url)
+        log.info("shop registered", address=asked.api_url)
         return jsonify({"success": True})
 
     door.add_url_rule(
@@ -94,7 +103,7 @@ def _asked(installation: Installation) -> Asked:
     except (ValidationError, ValueError, RecursionError) as error:
         raise No(400, "MISSING_AUTH_TOKEN", "The body has no usable auth_token.") from error
     return Asked(
-        api_url=_allowed(api_url, installation),
+        api_url=allowed(api_url, installation.settings.allowed_shops),
         token=token,
         schema=request.headers.get(SCHEMA_HEADER, "")[:20],
     )
@@ -112,16 +121,26 @@ def _body() -> bytes:
     return body
 
 
-def _allowed(api_url: str, installation: Installation) -> str:
-    """Return the canonical address, if this installation serves it (HERKEND_ALLOWED_SHOPS, whole address)."""
+def allowed(api_url: str, pattern: re.Pattern[str] | None) -> str:
+    """Return the canonical address if `pattern` (HERKEND_ALLOWED_SHOPS) matches the whole of it; raise No."""
     try:
         address = canonical(api_url)
     except Invalid as error:
         raise No(403, "SALEOR_URL_PROHIBITED", str(error)) from error
-    pattern = installation.settings.allowed_shops
     if pattern is not None and not pattern.fullmatch(address):
         raise No(403, "SALEOR_URL_PROHIBITED", f"This installation of Herkend does not serve {address}.")
     return address
+
+
+def _not_too_often(asked: Asked, *, limits: Registrations, there_is_room: bool) -> None:
+    """Bound what strangers can have us ask, and whom: so far nobody has proved anything."""
+    wait = limits.wait(caller=caller(request.remote_addr), api_url=asked.api_url)
+    if not wait and there_is_room:
+        return
+    wait = wait or 5
+    words = f"{wait} seconds" if wait < 100 else f"{-(-wait // 60)} minutes"  # noqa: PLR2004 - easier to read
+    message = f"Too many shops are registering just now. Please install the app again in {words}."
+    raise No(429, "TOO_MANY_REQUESTS", message, wait=wait)
 
 
 def _register(installation: Installation, asked: Asked) -> None:
@@ -143,6 +162,7 @@ def _register(installation: Installation, asked: Asked) -> None:
     facts = _facts(saleor, asked=asked)
     try:
         with installation.db.begin() as connection:
+            store.encrypting(connection)
             store.register(
                 connection,
                 api_url=asked.api_url,
@@ -172,10 +192,12 @@ def _facts(saleor: Saleor, *, asked: Asked) -> ShopFacts:
     try:
         return shop_facts(saleor)
     except HerkendError as error:
-        log.warning("shop facts unknown", shop=asked.api_url, why=str(error))
+        log.warning("shop facts unknown", address=asked.api_url, why=str(error))
         return ShopFacts(name="", version="", main_currency=None)
 
 
 def _refusal(no: No) -> ResponseReturnValue:
     headers = {"Allow": "POST"} if no.status == 405 else {}  # noqa: PLR2004 - the method's status
+    if no.wait:
+        headers["Retry-After"] = str(no.wait)
     return jsonify({"success": False, "error": {"code": no.code, "message": str(no)}}), no.status, headers

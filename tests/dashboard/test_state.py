@@ -22,15 +22,16 @@ def deliveries(installation, shop):
     def deliver(count, *, to=shop):
         with installation.db.begin() as connection:
             for number in range(count):
-                inbox.keep(
-                    connection,
+                arrival = inbox.Arrival(
                     shop_id=to.id,
+                    app_id=to.app_id,
                     event="order_created",
                     body=str(number).encode(),
                     issued_at=None,
                     traceparent=None,
-                    now=installation.clock(),
+                    received_at=installation.clock(),
                 )
+                inbox.keep(connection, [arrival])
             return [it.id for it in inbox.listed(connection, state=None, shop_id=to.id, limit=count)][::-1]
 
     return deliver

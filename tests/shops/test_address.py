@@ -29,6 +29,8 @@ def test_one_shop_has_one_address(written):
         "https://shop.example/",
         "http://[::1]:8000/graphql/",
         "http://shop.example:443/graphql/",
+        "https://xn--shp-fna.example/graphql/",
+        "https://my_shop-1.example/a..b/~c/",
     ],
 )
 def test_other_addresses_stay_what_they_are(written):
@@ -53,6 +55,18 @@ def test_other_addresses_stay_what_they_are(written):
         "https://shop.example:99999/graphql/",
         "https://sh\u00f6p.example/graphql/",
         "https://[::1/graphql/",
+        "https://[fe80::1%25eth0]/graphql/",
+        "https://shop.example./graphql/",
+        "https://shop..example/graphql/",
+        "https://.shop.example/graphql/",
+        "https://shop.example%2fevil.example/graphql/",
+        "https://shop.example;evil.example/graphql/",
+        "https://shop.example,evil.example/graphql/",
+        "https://shop.example/graphql/../",
+        "https://shop.example/./graphql/",
+        "https://shop.example/graphql/..",
+        "https://shop.example/%2e%2e/graphql/",
+        "https://shop.example//graphql/",
         "https://shop.example/" + "x" * 300,
     ],
 )

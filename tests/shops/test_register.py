@@ -2,6 +2,8 @@
 
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -9,6 +11,7 @@ from flask import Flask
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from plugin.app import create_app
 from plugin.installation import install
 from plugin.secret import Secret
 from plugin.shops import register, store
@@ -180,6 +183,78 @@ def test_only_shops_whose_whole_address_is_allowed_are_served(ask, installation,
     assert ask(installation=narrow).status_code == expected
 
 
+ALLOWED = r"https://(.+\.)?shop\.example/graphql/"
+
+
+@pytest.mark.parametrize(
+    "api_url",
+    [
+        "https://shop.example/graphql/",
+        "https://shop.example/graphql",
+        "HTTPS://SHOP.EXAMPLE/graphql/",
+        "https://Shop.Example:443/graphql/",
+        "https://nl.shop.example/graphql/",
+    ],
+)
+def test_every_way_to_write_an_allowed_address_is_allowed(installation, api_url):
+    assert register.allowed(api_url, re.compile(ALLOWED)) in {
+        "https://shop.example/graphql/",
+        "https://nl.shop.example/graphql/",
+    }
+
+
+@pytest.mark.parametrize(
+    "api_url",
+    [
+        "http://shop.example/graphql/",
+        "https://evilshop.example/graphql/",
+        "https://shop.example.evil.test/graphql/",
+        "https://shop.example/graphql/more/",
+        "https://evil.test/https://shop.example/graphql/",
+        "https://evil.test/graphql/?https://shop.example/graphql/",
+        "https://evil.test/graphql/#https://shop.example/graphql/",
+        "https://shop.example@evil.test/graphql/",
+        "https://shop.example:secret@evil.test/graphql/",
+        "https://evil.test\\@shop.example/graphql/",
+        "https://evil.test\\.shop.example/graphql/",
+        "https://shop.example/graphql/\n",
+        "https://evil.test/\nhttps://shop.example/graphql/",
+        "https://shop.example:8443/graphql/",
+        "https://shop.example:443@evil.test/graphql/",
+        "https://shop.example./graphql/",
+        "https://shop\u3002example/graphql/",
+        "https://sh\u043ep.example/graphql/",
+        "https://xn--shp-fna.example/graphql/",
+        "https://shop.example%2eevil.test/graphql/",
+        "https://shop.example%00.evil.test/graphql/",
+        "https://evil.test%2f.shop.example/graphql/",
+        "https://evil.test%23.shop.example/graphql/",
+        "https://evil.test;.shop.example/graphql/",
+        "https://evil.test,.shop.example/graphql/",
+        "https://[::1].shop.example/graphql/",
+        "https://shop.example/graphql/..",
+        "https://shop.example/graphql/../graphql/",
+        "https://shop.example//graphql/",
+        "https:/shop.example/graphql/",
+        "//shop.example/graphql/",
+        "shop.example/graphql/",
+        "javascript://shop.example/graphql/",
+    ],
+)
+def test_no_way_round_the_list_of_allowed_shops_is_known(api_url):
+    with pytest.raises(register.No) as caught:
+        register.allowed(api_url, re.compile(ALLOWED))
+    assert (caught.value.status, caught.value.code) == (403, "SALEOR_URL_PROHIBITED")
+
+
+def test_a_pattern_with_a_choice_is_anchored_as_a_whole():
+    pattern = re.compile(r"https://a\.example/graphql/|https://b\.example/graphql/")
+    assert register.allowed("https://b.example/graphql/", pattern) == "https://b.example/graphql/"
+    for around in ("https://a.example/graphql/x/", "https://evil.test/https://b.example/graphql/"):
+        with pytest.raises(register.No):
+            register.allowed(around, pattern)
+
+
 def test_a_shop_that_is_not_allowed_is_never_asked(ask, installation, shop_server):
     narrow = replace(installation, settings=replace(installation.settings, allowed_shops=re.compile("x")))
     assert refusal(ask(installation=narrow)) == (403, "SALEOR_URL_PROHIBITED")
@@ -295,5 +370,114 @@ def test_the_log_names_the_shop_and_never_the_token(ask, shop_server):
     with capture_logs() as logs:
         ask()
     (entry,) = [entry for entry in logs if entry["event"] == "shop registered"]
-    assert entry["shop"] == shop_server.api_url
+    assert entry["address"] == shop_server.api_url
     assert GIVEN not in str(logs)
+
+
+@pytest.fixture
+def many(installation, shop_server):
+    """Ask the same door again and again, from an address each time."""
+    client = opened(installation)
+
+    def send(times, *, address="192.0.2.1", body=None, api_url=shop_server.api_url):
+        headers = {"Saleor-Api-Url": api_url}
+        body = json.dumps({"auth_token": GIVEN}) if body is None else body
+        around = {"REMOTE_ADDR": address}
+        return [
+            client.post("/api/register", data=body, headers=headers, environ_base=around)
+            for _ in range(times)
+        ]
+
+    return send
+
+
+def test_who_tries_too_often_is_told_in_words_and_in_seconds_when_to_try_again(many, shop_server):
+    answers = many(11)
+    last = answers[-1]
+    wait = int(last.headers["Retry-After"])
+    assert ([answer.status_code for answer in answers[:-1]], refusal(last)) == (
+        [200] * 10,
+        (429, "TOO_MANY_REQUESTS"),
+    )
+    assert (1 <= wait <= 60, f"in {wait} seconds" in last.json["error"]["message"]) == (True, True)
+    assert shop_server.keys_fetched == 10
+
+
+def test_who_tries_too_often_keeps_nobody_else_out(many):
+    many(30)
+    (answer,) = many(1, address="192.0.2.2")
+    assert answer.status_code == 200
+
+
+def test_neighbours_in_one_ipv6_network_are_one_caller(many):
+    for number in range(10):
+        many(1, address=f"2001:db8::{number:x}")
+    assert [many(1, address=address)[0].status_code for address in ("2001:db8::ffff", "2001:db8:0:1::1")] == [
+        429,
+        200,
+    ]
+
+
+def test_what_is_refused_without_asking_anybody_does_not_count_as_a_try(many):
+    many(20, body="nonsense")
+    many(20, api_url="nonsense")
+    assert many(1)[0].status_code == 200
+
+
+def test_after_many_failures_the_answers_stay_and_the_lines_end(many):
+    with capture_logs() as logs:
+        answers = many(70, body="nonsense")
+    assert {refusal(answer) for answer in answers} == {(400, "MISSING_AUTH_TOKEN")}
+    assert len([entry for entry in logs if entry["event"] == "registration refused"]) == 60
+
+
+def test_strangers_servers_that_do_not_answer_leave_most_threads_free(installation, shop_server):
+    slow = replace(installation, settings=replace(installation.settings, web_threads=8))
+    client, began, let_go = opened(slow), threading.Barrier(3), threading.Event()
+
+    def wait():
+        began.wait(10)
+        let_go.wait(10)
+
+    def post(address):
+        headers = {"Saleor-Api-Url": shop_server.api_url}
+        around = {"REMOTE_ADDR": address}
+        return client.application.test_client().post(
+            "/api/register", data=json.dumps({"auth_token": GIVEN}), headers=headers, environ_base=around
+        )
+
+    shop_server.meanwhile = wait
+    with ThreadPoolExecutor(2) as pool:
+        held = [pool.submit(post, f"192.0.2.{number}") for number in (1, 2)]
+        began.wait(10)
+        shop_server.meanwhile = lambda: None
+        third = post("192.0.2.3")
+        let_go.set()
+        statuses = [each.result().status_code for each in held]
+    assert (refusal(third), third.headers["Retry-After"], statuses) == (
+        (429, "TOO_MANY_REQUESTS"),
+        "5",
+        [200, 200],
+    )
+    assert post("192.0.2.3").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "one_caller"),
+    [(0, "192.0.2.{}", True), (1, "192.0.2.{}", False), (1, "192.0.2.{}, 198.51.100.1", True),
+     (2, "192.0.2.{}, 198.51.100.1", False), (1, "", True)],
+)  # fmt: skip
+def test_the_callers_address_is_believed_of_so_many_proxies_as_the_settings_say(
+    installation, shop_server, proxies, forwarded, one_caller
+):
+    behind = replace(installation, settings=replace(installation.settings, trusted_proxies=proxies))
+    client = create_app(behind).test_client()
+    statuses = [
+        client.post(
+            "/api/register",
+            data=json.dumps({"auth_token": GIVEN}),
+            headers={"Saleor-Api-Url": shop_server.api_url, "X-Forwarded-For": forwarded.format(number)},
+        ).status_code
+        for number in range(11)
+    ]
+    assert (statuses[-1] == 429) is one_caller

@@ -7,6 +7,7 @@ from dataclasses import replace
 import jwt
 import pytest
 from flask import Flask
+from sqlalchemy import event as sql
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -57,7 +58,9 @@ def door(installation):
 
 def opened(installation):
     app = Flask(__name__)
-    app.register_blueprint(intake.blueprint(installation, keys=KeySource(installation.outbound)))
+    app.wsgi_app = intake.in_front(
+        app.wsgi_app, intake.Door(installation, keys=KeySource(installation.outbound))
+    )
     return app.test_client()
 
 
@@ -233,6 +236,54 @@ def test_a_shop_that_uninstalled_us_is_not_registered_any_more(deliver, installa
         shops.uninstall(connection, shop.id, app_id=OUR_APP, now=installation.clock())
     assert refusal(deliver()) == (401, "NOT_REGISTERED")
     assert kept(installation) == []
+
+
+def test_a_shop_that_leaves_between_two_deliveries_is_not_registered_any_more(deliver, installation, shop):
+    assert deliver().status_code == 202
+    with installation.db.begin() as connection:
+        shops.uninstall(connection, shop.id, app_id=OUR_APP, now=installation.clock())
+    assert refusal(deliver(version="other")) == (401, "NOT_REGISTERED")
+    assert refusal(deliver()) == (401, "NOT_REGISTERED")
+
+
+def test_a_shop_that_installs_the_app_anew_between_two_deliveries_is_heard_at_once(
+    deliver, installation, shop, shop_key
+):
+    assert deliver().status_code == 202
+    registered(installation, shop.api_url, shop_key.jwks, app_id="QXBwOjk=")
+    assert refusal(deliver(version="other")) == (403, "WRONG_RECIPIENT")
+    assert deliver(recipient={"id": "QXBwOjk="}).status_code == 202
+    assert len(kept(installation)) == 2
+
+
+def test_a_key_that_another_process_fetched_is_found_without_asking_the_shop(
+    deliver, installation, shop, shop_server, other_key
+):
+    assert deliver().status_code == 202
+    with installation.db.begin() as connection:
+        shops.save_jwks(connection, shop.id, jwks=other_key.jwks)
+    assert deliver(key=other_key, version="other").status_code == 202
+    assert shop_server.asked == []
+
+
+def test_a_shop_that_is_known_costs_a_delivery_one_statement(deliver, installation):
+    deliver()
+    asked = []
+    sql.listen(installation.db.engine, "before_cursor_execute", lambda *it: asked.append(it[2]))
+    assert deliver(version="other").status_code == 202
+    assert len(asked) == 1
+
+
+@everything
+def test_flask_itself_answers_as_what_stands_in_front_of_it(installation, deliver, event):
+    behind = Flask(__name__)
+    behind.register_blueprint(
+        intake.blueprint(intake.Door(installation, keys=KeySource(installation.outbound)))
+    )
+    client = behind.test_client()
+    assert deliver(event, door=client).status_code == 202
+    assert refusal(deliver(event, door=client, method="GET"))[0] == 405
+    assert len(kept(installation)) == 1
 
 
 def test_a_paused_shop_is_listened_to_or_it_could_never_resume(deliver, installation, shop):

@@ -82,9 +82,18 @@ def upgrade() -> None:
         "traces",
         sa.Column("person_id", sa.BigInteger(), nullable=False),
         sa.Column("traceparent", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["person_id"], ["persons.id"], name=op.f("fk_traces_person_id")),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["persons.id"], name=op.f("fk_traces_person_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("person_id", name=op.f("pk_traces")),
     )
     op.execute(
         "INSERT INTO delivery_totals SELECT shop_id, state, count(*) FROM deliveries WHERE state <> 'new' GROUP BY 1, 2"
+    )
+    op.create_index(
+        "ix_deliveries_bodies",
+        "deliveries",
+        ["state", "processed_at"],
+        unique=False,
+        postgresql_where=sa.text("body IS NOT NULL AND processed_at IS NOT NULL"),
     )
