@@ -16,12 +16,15 @@ import structlog
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection, text
+from structlog.contextvars import bound_contextvars
 
 from plugin.installation import Installation
 
 NAMESPACE = "herkend"
 READ = f"{NAMESPACE}:read"
 PUBLISH = f"{NAMESPACE}:publish"
+PROBLEMS = f"{NAMESPACE}:problems"
+CHECK = f"{NAMESPACE}:check"
 HEARTBEAT_SECONDS = 5.0
 STALLED_SECONDS = 20.0  # as long as an answer is waited for: what a lost worker said last has arrived by then
 PATIENCE_SECONDS = 3.0  # for a connection
@@ -153,12 +156,14 @@ class _Running:
         context: procrastinate.JobContext,
         _worker: procrastinate.worker.Worker,
     ) -> object:
-        """Run a job, as the queue's middleware does."""
-        self._here.add(context.job.id)
+        """Run a job, as the queue's middleware does; whatever it logs says which job and of which shop."""
+        job = context.job
+        self._here.add(job.id)
         try:
-            return await call_next()
+            with bound_contextvars(task=job.task_name, job=job.id, **_of_shop(job)):
+                return await call_next()
         finally:
-            self._here.discard(context.job.id)
+            self._here.discard(job.id)
 
     async def recover(self, worker: procrastinate.worker.Worker) -> None:
         """Look for lost jobs every few seconds, for ever.
@@ -183,6 +188,12 @@ class _Running:
             except ConnectorException as error:
                 log.warning("lost jobs were not looked for", error=type(error).__name__)
             await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+def _of_shop(job: procrastinate.jobs.Job) -> dict[str, Any]:
+    """Return what a line of the log says of the job's shop; what has its time is of none."""
+    shop_id = job.task_kwargs.get("shop_id")
+    return {} if shop_id is None else {"shop": shop_id}
 
 
 async def _again(jobs: procrastinate.manager.JobManager, job: procrastinate.jobs.Job) -> None:

@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -9,12 +11,18 @@ import structlog
 
 from plugin.customers import store as customers
 from plugin.customers.history import read_histories
-from plugin.errors import Transient
+from plugin.errors import HerkendError, Transient
+from plugin.health import store as health
+from plugin.health.beat import Beat
 from plugin.inbox import store as inbox
 from plugin.installation import Installation
-from plugin.queue import PUBLISH, READ, Job, Lanes, ask
+from plugin.queue import CHECK, PROBLEMS, PUBLISH, READ, Job, Lanes, Timetable, ask
 from plugin.review import review_batch
+from plugin.set_back import SetBack
 from plugin.shops import store as shops
+from plugin.shops.check import ask_around, check
+from plugin.shops.problems import store as problems
+from plugin.shops.problems.tell import tell_problems
 from plugin.tiers import store as tiers
 from plugin.tiers.publish import publish
 from webhooks.process import process_batch
@@ -24,23 +32,22 @@ IDLE_SECONDS = 0.1
 SWEEP_SECONDS = 1.0
 PERSONAL_DATA_AFTER_UNINSTALL = timedelta(days=30)
 BODIES_KEPT = {"done": timedelta(days=30), "dead": timedelta(days=90)}
+FORGOTTEN_AT_ONCE = 1000
 
 
 class Worker:
     """Works until it is told to stop; several may share one database, on one machine or many."""
 
     def __init__(self, installation: Installation) -> None:
-        self._installation = installation
         self._stopping = threading.Event()
+        self._installation = replace(installation, stopping=self._stopping)
+        self._set_back = SetBack(self._installation)
         self._lanes = Lanes(
-            installation,
-            jobs={READ: partial(_guarded, read_histories), PUBLISH: partial(_guarded, publish)},
-            timetable={
-                "grow-older": ("2 * * * *", grow_older),
-                "erase": ("17 3 * * *", erase_left_shops),
-                "forget": ("47 3 * * *", forget_bodies),
-            },
+            self._installation,
+            jobs={name: partial(_guarded, job) for name, job in JOBS.items()},
+            timetable={name: (cron, partial(noted, name, call)) for name, (cron, call) in TIMETABLE.items()},
         )
+        self._beat = Beat(installation, kind="worker")
 
     def run(self) -> None:
         """Drain in this thread and run the jobs in another, until `stop`."""
@@ -51,9 +58,10 @@ class Worker:
         finally:
             self._lanes.stop()
             jobs.join()
+            self._beat.end()
 
     def stop(self) -> None:
-        """Finish what is in hand and return from `run`; may be called from a signal handler or another thread."""
+        """Finish what is in hand and return from `run`; may be called from another thread."""
         self._stopping.set()
 
     def _drain(self) -> None:
@@ -61,6 +69,8 @@ class Worker:
         next_sweep = time.monotonic()
         while not self._stopping.is_set():
             try:
+                self._beat.perhaps()
+                self._set_back.look()
                 busy = process_batch(self._installation) + review_batch(self._installation)
                 if time.monotonic() >= next_sweep:
                     sweep(self._installation)
@@ -88,10 +98,25 @@ def _guarded(job: Job, installation: Installation, shop_id: int) -> None:
             shops.hold(connection, shop_id, now=installation.clock(), at_least=None)
 
 
+def noted(name: str, call: Callable[[Installation], None], installation: Installation) -> None:
+    """Do what has its time, and note that it began and how it ended: `herkend doctor` and the metrics tell."""
+    with installation.db.begin() as connection:
+        health.begun(connection, name, now=installation.clock())
+    problem = None
+    try:
+        call(installation)
+    except Exception as error:
+        log.exception("the timetable failed")
+        problem = str(error) if isinstance(error, HerkendError) else type(error).__name__
+    with installation.db.begin() as connection:
+        health.ended(connection, name, problem=problem, now=installation.clock())
+
+
 def sweep(installation: Installation) -> None:
     """Have jobs run for every shop whose rows say so: no wake-up is ever lost for good."""
     with installation.db.begin() as connection:
         now = installation.clock()
+        ask(connection, PROBLEMS, problems.shops_to_tell(connection, now=now))
         ask(connection, READ, customers.shops_to_read(connection, now=now))
         ask(connection, PUBLISH, tiers.shops_to_tell(connection, now=now))
 
@@ -118,9 +143,28 @@ def erase_left_shops(installation: Installation) -> None:
 
 
 def forget_bodies(installation: Installation) -> None:
-    """Let go of the bodies of deliveries whose time is over."""
+    """Let go of the bodies of deliveries whose time is over, some at a time; told to stop, it leaves the rest."""
     for state, kept in BODIES_KEPT.items():
-        with installation.db.begin() as connection:
-            count = inbox.forget_bodies(connection, state=state, before=installation.clock() - kept)
+        before, count, some = installation.clock() - kept, 0, FORGOTTEN_AT_ONCE
+        while some == FORGOTTEN_AT_ONCE and not installation.stopping.is_set():
+            with installation.db.begin() as connection:
+                some = inbox.forget_bodies(connection, state=state, before=before, most=FORGOTTEN_AT_ONCE)
+            count += some
         if count:
             log.info("bodies forgotten", state=state, count=count)
+
+
+JOBS: Mapping[str, Job] = {
+    READ: read_histories,
+    PUBLISH: publish,
+    PROBLEMS: tell_problems,
+    CHECK: check,
+}
+
+# What has its time: a name, when (UTC, as cron has it), and what to do.
+TIMETABLE: Timetable = {
+    "grow-older": ("2 * * * *", grow_older),
+    "erase": ("17 3 * * *", erase_left_shops),
+    "forget": ("47 3 * * *", forget_bodies),
+    "look-after": ("* * * * *", ask_around),
+}

@@ -1,7 +1,7 @@
 """Who asks, and what he may: the permissions of an app, or of nobody."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from graphql import GraphQLError, GraphQLResolveInfo
 
@@ -40,7 +40,15 @@ def require(info: GraphQLResolveInfo[Any], *permissions: str) -> None:
         denied(*permissions)
 
 
-def denied(*permissions: str) -> None:
+def own_app(info: GraphQLResolveInfo[Any]) -> App:
+    """Return the asking app as it stands now; refuse whoever is none."""
+    context: Context = info.context
+    if context.app is None:
+        denied("MANAGE_APPS", "AUTHENTICATED_APP")
+    return context.shop.store.apps[context.app.id]
+
+
+def denied(*permissions: str) -> NoReturn:
     """Refuse in Saleor's words."""
     if not permissions:
         raise PermissionDenied("You do not have permission to perform this action")

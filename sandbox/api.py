@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,6 @@ from graphql import (
 )
 from graphql.language import Visitor
 
-from sandbox import schema
 from sandbox.access import Context
 from sandbox.model import App
 from sandbox.requestlog import Request
@@ -51,7 +51,7 @@ class _Count(Visitor):
             self.mutations += len(node.selection_set.selections)
 
 
-def answer(shop: "State", body: bytes, *, token: str | None) -> Answer:
+def answer(shop: "State", body: bytes, *, token: str | None, traceparent: str | None = None) -> Answer:
     """Answer one POST to the API and note it in the request log."""
     started, at = time.monotonic(), shop.now()
     context = Context(shop=shop, app=shop.app_of(token))
@@ -61,7 +61,8 @@ def answer(shop: "State", body: bytes, *, token: str | None) -> Answer:
         document = None
     else:
         status, result, document = _run(asked, context)
-    shop.requests.add(_entry(asked or {}, document, (status, result), context, started=started, at=at))
+    entry = _entry(asked or {}, document, (status, result), context, started=started, at=at)
+    shop.requests.add(replace(entry, traceparent=traceparent))
     return status, result
 
 
@@ -81,7 +82,7 @@ def _run(asked: Mapping[str, Any], context: Context) -> tuple[int, dict[str, Any
         document = parse(query)
     except GraphQLSyntaxError as error:
         return 400, _invalid([error]), None
-    known = schema.load(context.shop.version)
+    known = context.shop.schema
     errors = _over_limit(document) or validate(known, document)
     if errors:
         return 400, _invalid(errors), document

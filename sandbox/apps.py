@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sandbox import manifest as manifests
+from sandbox import problems
 from sandbox.calling import Answer, Unreachable, call
 from sandbox.manifest import InstallFailed
 from sandbox.model import App, Refusal, Webhook
@@ -85,7 +86,7 @@ class AppActions(State):
             query=hook.query,
             events=hook.events,
             is_active=hook.is_active,
-            identifier=hook.identifier,
+            identifier=hook.identifier if self.knows_identifiers else None,
         )
 
     def _hand_over(self, url: str, token: str) -> Answer:
@@ -119,6 +120,47 @@ class AppActions(State):
             app = replace(self._there(), permissions=permissions)
             self.store.put(app)
         return app
+
+    def change_webhook(self, name: str, **changes: Any) -> Webhook:  # noqa: ANN401 - Webhook's own fields
+        """Let staff change a webhook of the app, by its name: `is_active`, `query`, `target_url` and so on."""
+        with self._acting():
+            app = self._there()
+            hook = replace(self.webhook(name), **changes)
+            self.store.put(
+                replace(app, webhooks=tuple(hook if one.id == hook.id else one for one in app.webhooks))
+            )
+        return hook
+
+    def delete_webhook(self, name: str) -> None:
+        """Let staff delete a webhook of the app."""
+        with self._acting():
+            app, gone = self._there(), self.webhook(name)
+            self.store.put(replace(app, webhooks=tuple(one for one in app.webhooks if one.id != gone.id)))
+
+    def add_webhook(self, like: Webhook, **changes: Any) -> Webhook:  # noqa: ANN401 - Webhook's own fields
+        """Let staff make one more webhook for the app: like another, with changes."""
+        with self._acting():
+            app = self._there()
+            hook = replace(like, **{"id": self.store.next("webhook"), "identifier": None, **changes})
+            self.store.put(replace(app, webhooks=(*app.webhooks, hook)))
+        return hook
+
+    def webhook(self, name: str) -> Webhook:
+        """Return the app's first webhook of that name; raises `Refusal`."""
+        found = next((one for one in self._there().webhooks if one.name == name), None)
+        if found is None:
+            raise Refusal(f"there is no webhook {name}")
+        return found
+
+    def problems(self) -> dict[str, str]:
+        """Return what staff sees of the app's problems: those not dismissed, message by key."""
+        return {one.key: one.message for one in self._there().problems if one.dismissed_by is None}
+
+    def dismiss_problem(self, key: str) -> None:
+        """Let staff dismiss a problem of the app."""
+        with self._acting():
+            app = self._there()
+            self.store.put(replace(app, problems=problems.dismissed(app.problems, keys={key}, by="USER")))
 
     def delete_app(self) -> App:
         """Uninstall: the token is dead at once, APP_DELETED still comes, signed."""

@@ -23,6 +23,7 @@ KINDS: dict[str, type[Any]] = {
         model.GiftCard,
         model.Order,
         model.Webhook,
+        model.AppProblem,
         model.App,
         model.Attempt,
         model.Delivery,

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
-KINDS = ("status", "slow", "nonsense", "close", "target", "drop", "jwks")
+KINDS = ("status", "slow", "nonsense", "close", "target", "drop", "half", "jwks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,8 @@ class Fault:
 
     status: answer `status` (429 with Retry-After `retry_after`); slow: wait `seconds`, then answer properly;
     nonsense: 200 with `body`; close: cut the connection without an answer; drop: do the work, then cut it;
-    target: mutations on `target` fail; jwks: the page with the keys answers `status`.
+    half: do the work, then cut it in the middle of the answer; target: mutations on `target` fail; jwks: the page
+    with the keys answers `status`.
     """
 
     kind: str

@@ -136,8 +136,7 @@ def _webhooks(hooks: Sequence[Mapping[str, Any]], *, version: str) -> list[str]:
         if any(event not in known for event in hook.get("asyncEvents") or ()):
             problems.append("webhooks: ['Invalid asynchronous event.']")
         try:
-            schema.checked(version, hook["query"])
-            _events_of(hook)
+            _events_of(hook, version=version)
         except GraphQLError as error:
             problems.append(f"webhooks: ['Subscription query is not valid: {error.message}']")
         identifier = (hook.get("identifier") or "").strip()
@@ -147,23 +146,10 @@ def _webhooks(hooks: Sequence[Mapping[str, Any]], *, version: str) -> list[str]:
     return problems
 
 
-def _events_of(hook: Mapping[str, Any]) -> tuple[str, ...]:
+def _events_of(hook: Mapping[str, Any], *, version: str) -> tuple[str, ...]:
     """Return the events: as named, else those that the query has fragments for."""
-    if "subscription" not in hook["query"]:
-        raise GraphQLError("Subscription operation can't be found.")
-    named = tuple(str(event).lower() for event in hook.get("asyncEvents") or ())
-    if named:
-        return named
-    types = re.findall(r"\bon\s+([A-Z]\w+)", hook["query"])
-    known = [re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in types]
-    events = tuple(
-        one
-        for one in known
-        if one.partition("_")[0] in {"order", "customer", "account", "app"} and "_" in one
-    )
-    if not events:
-        raise GraphQLError("Can't find a single event.")
-    return events
+    found = schema.events_of(version, hook["query"])
+    return tuple(str(event).lower() for event in hook.get("asyncEvents") or ()) or found
 
 
 def _hook(hook: Mapping[str, Any], *, version: str) -> Hook:
@@ -171,7 +157,7 @@ def _hook(hook: Mapping[str, Any], *, version: str) -> Hook:
         name=hook["name"],
         target_url=hook["targetUrl"],
         query=hook["query"],
-        events=_events_of(hook),
+        events=_events_of(hook, version=version),
         is_active=hook.get("isActive", True),
         identifier=(hook.get("identifier") or "").strip() or None if version != "3.22" else None,
     )

@@ -274,6 +274,25 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AppProblem:
+    """What an app told staff of; `dismissed_by` is APP, USER or None while it stands."""
+
+    id: int
+    key: str
+    message: str
+    created_at: datetime
+    updated_at: datetime
+    count: int = 1
+    is_critical: bool = False
+    dismissed_by: str | None = None
+
+    @property
+    def gid(self) -> str:
+        """Return `AppProblem:<id>`."""
+        return gid("AppProblem", self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class App:
     """An installed app, or one that was (`removed`): its token is dead, its last delivery may be on its way."""
 
@@ -294,6 +313,7 @@ class App:
     homepage_url: str | None = None
     support_url: str | None = None
     data_privacy_url: str | None = None
+    problems: tuple[AppProblem, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     private_metadata: Mapping[str, str] = field(default_factory=dict)
 

@@ -31,7 +31,8 @@ class Mutation:
 class Request:
     """One request to the API. `fields` are the response names and fields of the top level, as (alias, field).
 
-    `ended` is the monotonic clock when the answer was ready; `fault` names the fault that answered instead.
+    `ended` is the monotonic clock when the answer was ready; `fault` names the fault that answered instead;
+    `traceparent` is the header of that name.
     """
 
     at: datetime
@@ -47,6 +48,7 @@ class Request:
     errors: tuple[str, ...]
     mutations: tuple[Mutation, ...]
     fault: str | None = None
+    traceparent: str | None = None
 
 
 class RequestLog:

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphql import GraphQLError, GraphQLResolveInfo
 
-from sandbox import lists, metadata
+from sandbox import hooks, lists, metadata, problems
 from sandbox.access import Context, denied, require
 from sandbox.model import Account, App, Delivery, Line, Money, Order, Payment, Webhook, from_gid, gid
 from sandbox.words import PERMISSIONS
@@ -249,8 +249,15 @@ FIELDS: dict[tuple[str, str], Resolver] = {
     ("Mutation", "updatePrivateMetadata"): metadata.update_private,
     ("Mutation", "deleteMetadata"): metadata.delete_public,
     ("Mutation", "deletePrivateMetadata"): metadata.delete_private,
+    ("Mutation", "webhookCreate"): hooks.create,
+    ("Mutation", "webhookUpdate"): hooks.update,
+    ("Mutation", "webhookDelete"): hooks.delete,
+    ("Mutation", "appProblemCreate"): problems.create,
+    ("Mutation", "appProblemDismiss"): problems.dismiss,
     ("Subscription", "event"): lambda source, _info: source,
     ("App", "permissions"): _permissions,
+    ("App", "problems"): problems.listed,
+    ("AppProblem", "dismissed"): lambda one, _info: one.dismissed_by and {"by": one.dismissed_by},
     ("Webhook", "app"): lambda _hook, info: info.context.app,
     ("Webhook", "asyncEvents"): _events,
     ("Webhook", "subscriptionQuery"): lambda hook, _info: hook.query,

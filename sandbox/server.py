@@ -47,10 +47,20 @@ def _graphql(shop: Shop) -> flask.Response:
             time.sleep(fault.seconds)
         elif fault is not None:
             return _faulty(shop, fault, token)
-    status, result = api.answer(shop, flask.request.get_data(), token=token)
+    traceparent = flask.request.headers.get("traceparent")
+    status, result = api.answer(shop, flask.request.get_data(), token=token, traceparent=traceparent)
     if shop.faults.take("drop") is not None:
         _cut()
-    return flask.Response(json.dumps(result), status=status, mimetype="application/json")
+    response = flask.Response(json.dumps(result), status=status, mimetype="application/json")
+    return response if shop.faults.take("half") is None else _half(response)
+
+
+def _half(response: flask.Response) -> flask.Response:
+    """Promise the whole answer and send the first half of it."""
+    whole = response.get_data()
+    response.response = iter([whole[: len(whole) // 2]])
+    response.headers["Content-Length"] = str(len(whole))
+    return response
 
 
 def _token() -> str | None:

@@ -16,7 +16,7 @@ from sandbox.faults import Faults
 from sandbox.metadata import Owner, changed
 from sandbox.model import Account, App, Delivery, Order, Refusal, from_gid, gid
 from sandbox.requestlog import RequestLog
-from sandbox.schema import PATCHES, load
+from sandbox.schema import PATCHES, events_of, load, of_patch
 from sandbox.signing import Signer, new_key
 from sandbox.store import Store
 
@@ -33,6 +33,7 @@ def present() -> datetime:
 class State:
     """A shop without its actions.
 
+    `patch` is the full version, such as 3.23.5 (before webhooks had identifiers), the newest known without it;
     `folder` keeps it over restarts; `url` is the base under which apps reach it, known once it is served;
     `clock` returns an aware moment; `retry_scale` shortens the delays between attempts to deliver.
     """
@@ -41,6 +42,7 @@ class State:
         self,
         *,
         version: str = "3.23",
+        patch: str | None = None,
         name: str = "Kruid & Kandij",
         folder: Path | None = None,
         clock: Clock = present,
@@ -50,8 +52,8 @@ class State:
         delivery_timeout: float = 20.0,
         merge_on_confirm: bool = True,
     ) -> None:
-        load(version)
-        self.version, self.full_version = version, PATCHES[version]
+        self.version = version
+        self.upgrade(patch or PATCHES[version])
         self.name, self.url, self.currency = name, url, currency
         self.merge_on_confirm = merge_on_confirm
         self.store = Store(folder=folder)
@@ -71,10 +73,24 @@ class State:
             timeout=delivery_timeout,
         )
 
+    def upgrade(self, patch: str) -> None:
+        """Become another patch of the same version."""
+        self.full_version = patch
+        self.schema = load(of_patch(self.version, patch))
+
     @property
     def api_url(self) -> str:
         """Return the address of the API, as apps know the shop."""
         return f"{self.url}/graphql/"
+
+    @property
+    def knows_identifiers(self) -> bool:
+        """Tell whether webhooks have identifiers here."""
+        return "identifier" in self.schema.type_map["Webhook"].fields  # type: ignore[attr-defined] # an object type
+
+    def events_of(self, query: str) -> tuple[str, ...]:
+        """Check a webhook's query, and return the events it is about; raises `GraphQLError`."""
+        return events_of(self.version, query)
 
     @property
     def domain(self) -> str:

@@ -15,9 +15,12 @@ COMMANDS = {
     "worker": "plugin.cli.worker",
     "demo": "plugin.cli.demo",
     "migrate": "plugin.cli.migrate",
+    "doctor": "plugin.cli.doctor",
+    "db": "plugin.cli.db",
     "deliveries": "plugin.cli.deliveries",
     "customers": "plugin.cli.customers",
     "shops": "plugin.cli.shops",
+    "webhooks": "plugin.cli.webhooks",
     "keys": "plugin.cli.keys",
 }
 

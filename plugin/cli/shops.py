@@ -36,7 +36,7 @@ def publish(shop: str) -> None:
     """Let Herkend write standings into SHOP from now on."""
     with opened() as installation, installation.db.begin() as connection:
         meant = store.named(connection, shop)
-        store.release(connection, meant.id, by=_who(), now=installation.clock())
+        store.release(connection, meant.id, by=who(), now=installation.clock())
         waiting = sum(tiers.tiers(connection, meant.id).values())
     click.echo(f"{meant.api_url}: publishing from now on ({waiting} standings decided so far).")
 
@@ -47,7 +47,7 @@ def show_only(shop: str) -> None:
     """Decide and show, and write nothing more into SHOP."""
     with opened() as installation, installation.db.begin() as connection:
         meant = store.named(connection, shop)
-        store.show_only(connection, meant.id, by=_who(), now=installation.clock())
+        store.show_only(connection, meant.id, by=who(), now=installation.clock())
     click.echo(f"{meant.api_url}: shows only; what was published before stays in the shop.")
 
 
@@ -66,7 +66,7 @@ def erase(shop: str, *, yes: bool) -> None:
     click.echo(f"{meant.api_url}: personal data erased.")
 
 
-def _who() -> str:
+def who() -> str:
     """Name who gave the command; in a container the user may have a number alone."""
     try:
         return getpass.getuser()

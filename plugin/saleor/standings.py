@@ -51,11 +51,15 @@ class Write:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How it went for one target: `error` is None when it is done; `gone` when it never can be."""
+    """How it went for one target: `error` is None when it is done; `gone` when it never can be.
+
+    `denied`: our app may not write there, for want of a permission or because of the target.
+    """
 
     target_id: str
     error: str | None = None
     gone: bool = False
+    denied: bool = False
 
 
 def write_standings(saleor: Saleor, writes: Sequence[Write]) -> list[Outcome]:
@@ -135,7 +139,8 @@ def _outcome(target_id: str, answer: Answer, aliases: Sequence[str]) -> Outcome:
     if not words and any(not isinstance(answer.data.get(alias), Mapping) for alias in aliases):
         words.append("Saleor did not say whether this was written.")
     gone = any(error.get("code") == NOT_FOUND for error in own)
-    return Outcome(target_id=target_id, error=words[0] if words else None, gone=gone)
+    denied = not gone and any(problem.denied for problem in answer.problems if problem.path[0] in aliases)
+    return Outcome(target_id=target_id, error=words[0] if words else None, gone=gone, denied=denied)
 
 
 def _own_errors(payload: object) -> list[Mapping[str, Any]]:

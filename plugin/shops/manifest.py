@@ -10,6 +10,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from plugin.installation import Installation
+from plugin.saleor.own_app import IDENTIFIERS_SINCE
 from plugin.settings import Settings
 from webhooks.registry import EVENTS, Event
 
@@ -17,6 +18,7 @@ from webhooks.registry import EVENTS, Event
 FOR_BROWSERS = ("appUrl", "homepageUrl", "supportUrl", "dataPrivacyUrl")
 SCHEMA_HEADER = "Saleor-Schema-Version"
 LONGEST_VERSION = 20
+PREFIX = "Herkend "  # in front of the name of every webhook of ours
 
 
 def blueprint(installation: Installation) -> Blueprint:
@@ -37,9 +39,25 @@ def manifest(settings: Settings, *, schema_version: tuple[int, int] | None) -> d
     told |= {name: settings.url + told[name] for name in FOR_BROWSERS}
     told["tokenTargetUrl"] = settings.api_url + told["tokenTargetUrl"]
     told["brand"]["logo"]["default"] = settings.api_url + told["brand"]["logo"]["default"]
-    wanted = [event for event in EVENTS if event.in_manifest and event.known_to(schema_version)]
-    told["webhooks"] = [_webhook(event, settings) for event in wanted]
+    told["webhooks"] = webhooks(settings, schema_version=schema_version)
     return told
+
+
+def webhooks(settings: Settings, *, schema_version: tuple[int, int] | None) -> list[dict[str, Any]]:
+    """Return the webhooks for a Saleor of that schema version, as a manifest names them."""
+    wanted = [event for event in EVENTS if event.in_manifest and event.known_to(schema_version)]
+    named = schema_version is not None and schema_version >= IDENTIFIERS_SINCE[:2]
+    return [_webhook(event, settings) | ({"identifier": event.key} if named else {}) for event in wanted]
+
+
+def event_names() -> frozenset[str]:
+    """Return the events that any version of Saleor is asked for."""
+    return frozenset(event.name for event in EVENTS if event.in_manifest)
+
+
+def permissions() -> frozenset[str]:
+    """Return the permissions that we ask for, by Saleor's codes."""
+    return frozenset(_constants()["permissions"])
 
 
 def schema_version(header: str) -> tuple[int, int] | None:
@@ -60,9 +78,9 @@ def _is_number(text: str) -> bool:
 
 
 def _webhook(event: Event, settings: Settings) -> dict[str, Any]:
-    """One webhook per event; it is known by its name, which never changes."""
+    """One webhook per event; it is known by its name, which never changes, and from 3.23.23 on by its identifier."""
     return {
-        "name": f"Herkend {event.name}",
+        "name": PREFIX + event.name,
         "asyncEvents": [event.name],
         "query": event.query,
         "targetUrl": settings.api_url + event.route,

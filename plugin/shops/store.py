@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, false, or_, select, text, update
+from sqlalchemy import Connection, Row, and_, delete, false, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from plugin.errors import Invalid
 from plugin.shops import policy as policies
-from plugin.shops.models import shop_settings, shops
+from plugin.shops.models import shop_problems, shop_settings, shops
 from plugin.shops.policy import Policy
 
 LONGEST_HOLD = timedelta(minutes=5)
+KEYS = 20_610_722  # the advisory lock of whoever changes the keys that tokens are encrypted with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,12 @@ def all_shops(connection: Connection) -> list[Shop]:
     return [_shop(row) for row in connection.execute(select(shops).order_by(shops.c.id))]
 
 
+def installed_addresses(connection: Connection) -> frozenset[str]:
+    """List the addresses of all shops that have the app installed."""
+    query = select(shops.c.api_url).where(shops.c.state != "uninstalled")
+    return frozenset(connection.execute(query).scalars())
+
+
 def register(
     connection: Connection,
     *,
@@ -102,14 +109,59 @@ def register(
         .returning(shops)
     ).one()
     shop = _shop(row)
+    connection.execute(
+        delete(shop_problems).where(shop_problems.c.shop_id == shop.id)
+    )  # another app has none
     if main_currency and policy(connection, shop.id).main_currency is None:
         change_settings(connection, shop.id, {"main_currency": main_currency}, by="registration", now=now)
     return shop
 
 
+def encrypting(connection: Connection) -> None:
+    """Have the keys stay what they are until this transaction ends: a token is encrypted and saved in it."""
+    connection.execute(select(func.pg_advisory_xact_lock_shared(KEYS)))
+
+
+def changing_keys(connection: Connection) -> None:
+    """Wait until nobody is encrypting; nobody begins to before this transaction ends."""
+    connection.execute(select(func.pg_advisory_xact_lock(KEYS)))
+
+
+def replace_token(connection: Connection, shop_id: int, *, old: bytes, new: bytes) -> bool:
+    """Put the same token in another encryption; False, and nothing changes, when another stands there by now."""
+    return _changed(
+        connection, update(shops).where(shops.c.id == shop_id, shops.c.token == old).values(token=new)
+    )
+
+
 def save_jwks(connection: Connection, shop_id: int, *, jwks: Mapping[str, Any]) -> None:
     """Remember the shop's public keys."""
     connection.execute(update(shops).where(shops.c.id == shop_id).values(jwks=jwks))
+
+
+def moved_to(connection: Connection, shop_id: int, *, saleor_version: str) -> None:
+    """The shop was upgraded."""
+    connection.execute(update(shops).where(shops.c.id == shop_id).values(saleor_version=saleor_version))
+
+
+def found_working(connection: Connection, shop: Shop, *, now: datetime) -> bool:
+    """Our token works again in a shop that was unreachable or paused: call it again.
+
+    False, and nothing changes, when the shop said something of it since `shop` was read.
+    """
+    return _changed(
+        connection,
+        update(shops)
+        .where(shops.c.id == shop.id, shops.c.app_id == shop.app_id, shops.c.state == shop.state)
+        .where(shops.c.switched_at.is_not_distinct_from(shop.switched_at))
+        .values(state="active", listening_since=now, hold_until=None, failures=0),
+    )
+
+
+def wait(connection: Connection, shop_id: int, *, until: datetime) -> None:
+    """Leave a shop alone for a while that is well, but does not let us do what is to be done."""
+    later = func.greatest(shops.c.hold_until, until)
+    connection.execute(update(shops).where(shops.c.id == shop_id).values(hold_until=later))
 
 
 def uninstall(connection: Connection, shop_id: int, *, app_id: str, now: datetime) -> bool:
@@ -192,6 +244,12 @@ def unhold(connection: Connection, shop_id: int, *, now: datetime) -> None:
         .where(shops.c.id == shop_id, shops.c.failures > 0, over)
         .values(failures=0, hold_until=None)
     )
+
+
+def due_now(connection: Connection, *, beyond: datetime, now: datetime) -> None:
+    """Wait for no shop until after `beyond`, nor take what is still to come for past: the clock went wrong."""
+    connection.execute(update(shops).where(shops.c.hold_until > beyond).values(hold_until=now))
+    connection.execute(update(shops).where(shops.c.listening_since > now).values(listening_since=now))
 
 
 def still_installed(connection: Connection, shop_id: int) -> bool:

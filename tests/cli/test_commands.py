@@ -50,7 +50,7 @@ def test_every_command_explains_itself(command):
     assert (result.exit_code, result.output.startswith("Usage: ")) == (0, True)
 
 
-@pytest.mark.parametrize("group", ["deliveries", "customers", "shops", "keys"])
+@pytest.mark.parametrize("group", ["db", "deliveries", "customers", "shops", "webhooks", "keys"])
 def test_every_subcommand_explains_itself(group):
     names = CliRunner().invoke(main, [group, "--help"]).output.split("Commands:")[1].split("\n")
     for name in [line.split()[0] for line in names if line.strip()]:

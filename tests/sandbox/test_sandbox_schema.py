@@ -13,7 +13,7 @@ from graphql import (
     build_schema,
 )
 
-from sandbox.schema import VERSIONS, load
+from sandbox.schema import PARTS, VERSIONS, load, of_patch
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "saleor"
 
@@ -85,3 +85,12 @@ def test_the_comparison_would_notice_an_invented_field():
 
 def test_only_3_23_knows_the_event_of_a_deleted_customer():
     assert [v for v in VERSIONS if "CustomerDeleted" in load(v).type_map] == ["3.23"]
+
+
+def test_a_webhook_has_an_identifier_from_3_23_23_on():
+    patches = [("3.22", "3.22.67"), ("3.23", "3.23.22"), ("3.23", "3.23.23")]
+    spoken = [of_patch(*patch) for patch in patches]
+    assert (spoken, [v for v in PARTS if "identifier" in load(v).type_map["Webhook"].fields]) == (
+        ["3.22", "3.23.5", "3.23"],
+        ["3.23"],
+    )
