@@ -20,6 +20,22 @@ from plugin.secret import Secret, new_key
 from plugin.settings import Settings
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have `make soak` fuzz in one process, and do what depends on time in another beside it."""
+    for item in items:
+        if item.get_closest_marker("soak"):
+            group = "fuzz" if "fuzz" in item.path.parts else "faults"
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests have counted, by `record_property`."""
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        if getattr(report, "when", None) == "call":
+            for name, value in report.user_properties:
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {name}: {value}")
+
+
 def _noon() -> datetime:
     return datetime.now(tz=UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 
