@@ -12,16 +12,23 @@ APP_ID = "QXBwOjE="
 MOMENT = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
 
 
-def register(installation: Installation, *, name: str = "shop", app_id: str = APP_ID) -> shops.Shop:
+def register(
+    installation: Installation,
+    *,
+    name: str = "shop",
+    app_id: str = APP_ID,
+    api_url: str | None = None,
+    jwks: dict | None = None,
+) -> shops.Shop:
     with installation.db.begin() as connection:
         return shops.register(
             connection,
-            api_url=f"http://{name}.example/graphql/",
+            api_url=api_url or f"http://{name}.example/graphql/",
             domain=f"{name}.example",
             app_id=app_id,
             token=installation.vault.lock(Secret("token")),
             saleor_version="3.23.28",
-            jwks={"keys": []},
+            jwks=jwks or {"keys": []},
             main_currency="EUR",
             now=installation.clock(),
         )

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields
+from marshmallow import fields
 
 from plugin.errors import Refused, Transient
 from plugin.outbound import Outbound
+from plugin.saleor.answers import Shape, read
 from plugin.saleor.client import Saleor, operation
 from plugin.saleor.history import HistoryPage, person_history
+from plugin.saleor.own_app import LONGEST_VERSION
+from plugin.saleor.shapes import Exact
 from plugin.saleor.standings import Outcome, Write, write_standings
 
 __all__ = [
@@ -56,14 +59,14 @@ def app_identity(saleor: Saleor) -> AppIdentity:
     data = saleor.execute(operation("app_identity"), {}, name="AppIdentity")
     if data.get("app") is None:
         raise Refused("AppIdentity: Saleor knows no app by this token.")
-    loaded = _loaded(_AppAnswer(), data, name="AppIdentity")
+    loaded = read(_AppAnswer(), data, name="AppIdentity")
     return AppIdentity(id=loaded["app"]["id"], identifier=loaded["app"]["identifier"] or "")
 
 
 def shop_facts(saleor: Saleor) -> ShopFacts:
     """Return name, version and main currency; no permission is needed."""
     data = saleor.execute(operation("shop_facts"), {}, name="ShopFacts")
-    loaded = _loaded(_ShopAnswer(), data, name="ShopFacts")
+    loaded = read(_ShopAnswer(), data, name="ShopFacts")
     return ShopFacts(
         name=loaded["shop"]["name"],
         version=loaded["shop"]["version"],
@@ -87,39 +90,26 @@ def _main_currency(channels: list[dict[str, Any]]) -> str | None:
     return min(counted, key=lambda each: (-counted[each], each not in first, each), default=None)
 
 
-def _loaded(schema: Schema, data: Mapping[str, Any], *, name: str) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = schema.load(data)
-    except ValidationError:
-        raise Transient(f"{name}: Saleor's answer has an unknown shape.") from None
-    return loaded
-
-
-class _Shape(Schema):
-    class Meta:
-        unknown = EXCLUDE
-
-
-class _App(_Shape):
+class _App(Shape):
     id = fields.String(required=True)
     identifier = fields.String(load_default="", allow_none=True)
 
 
-class _AppAnswer(_Shape):
+class _AppAnswer(Shape):
     app = fields.Nested(_App, required=True)
 
 
-class _Shop(_Shape):
+class _Shop(Shape):
     name = fields.String(required=True)
-    version = fields.String(required=True)
+    version = Exact(least=0, most=LONGEST_VERSION)
 
 
-class _Channel(_Shape):
+class _Channel(Shape):
     slug = fields.String(required=True)
     currency = fields.String(required=True, data_key="currencyCode")
     open = fields.Boolean(required=True, data_key="isActive")
 
 
-class _ShopAnswer(_Shape):
+class _ShopAnswer(Shape):
     shop = fields.Nested(_Shop, required=True)
     channels = fields.List(fields.Nested(_Channel), load_default=list, allow_none=True)

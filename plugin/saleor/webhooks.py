@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields
+from marshmallow import fields
 
 from plugin.errors import Permanent, Refused, Transient
+from plugin.saleor.answers import Shape, read
 from plugin.saleor.client import Saleor, operation
-from plugin.saleor.own_app import OwnApp, Subscription, Webhook, knows_identifiers
+from plugin.saleor.own_app import LONGEST_VERSION, OwnApp, Subscription, Webhook, knows_identifiers
+from plugin.saleor.shapes import Exact
 
 BUSY = "DELETE_FAILED"
 LONGEST_MESSAGE = 200
@@ -17,7 +19,7 @@ LONGEST_MESSAGE = 200
 def shop_version(saleor: Saleor) -> str:
     """Return the shop's full version; no permission is needed."""
     data = saleor.execute(operation("shop_version"), {}, name="ShopVersion")
-    version: str = _loaded(_ShopAnswer(), data, name="ShopVersion")["shop"]["version"]
+    version: str = read(_ShopAnswer(), data, name="ShopVersion")["shop"]["version"]
     return version
 
 
@@ -27,7 +29,7 @@ def own_app(saleor: Saleor, *, version: str) -> OwnApp:
     data = saleor.execute(document, {}, name="OwnApp")
     if data.get("app") is None:
         raise Refused("OwnApp: Saleor knows no app by this token.")
-    app = _loaded(_OwnAppAnswer(), data, name="OwnApp")["app"]
+    app = read(_OwnAppAnswer(), data, name="OwnApp")["app"]
     return OwnApp(
         id=app["id"],
         active=bool(app["active"]),
@@ -44,7 +46,7 @@ def failed_deliveries(saleor: Saleor) -> Mapping[str, tuple[datetime, ...]]:
     data = saleor.execute(operation("failed_deliveries"), {}, name="FailedDeliveries")
     if data.get("app") is None:
         raise Refused("FailedDeliveries: Saleor knows no app by this token.")
-    app = _loaded(_FailedAnswer(), data, name="FailedDeliveries")["app"]
+    app = read(_FailedAnswer(), data, name="FailedDeliveries")["app"]
     return {
         hook["id"]: tuple(
             edge["node"]["created_at"] for edge in (hook["deliveries"] or {"edges": ()})["edges"]
@@ -90,7 +92,7 @@ def _done(
     saleor: Saleor, document: str, given: Mapping[str, Any], *, name: str, field: str
 ) -> dict[str, Any]:
     data = saleor.execute(operation(document), given, name=name)
-    answer = _loaded(_DoneAnswer(), data.get(field) or {}, name=name)
+    answer = read(_DoneAnswer(), data.get(field) or {}, name=name)
     errors = answer["errors"]
     if any(error["code"] == BUSY for error in errors):
         raise Transient(
@@ -121,36 +123,23 @@ def _webhook(told: Mapping[str, Any]) -> Webhook:
     )
 
 
-def _loaded(schema: Schema, data: Mapping[str, Any], *, name: str) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = schema.load(data)
-    except ValidationError:
-        raise Transient(f"{name}: Saleor's answer has an unknown shape.") from None
-    return loaded
+class _Shop(Shape):
+    version = Exact(least=0, most=LONGEST_VERSION)
 
 
-class _Shape(Schema):
-    class Meta:
-        unknown = EXCLUDE
-
-
-class _Shop(_Shape):
-    version = fields.String(required=True)
-
-
-class _ShopAnswer(_Shape):
+class _ShopAnswer(Shape):
     shop = fields.Nested(_Shop, required=True)
 
 
-class _Permission(_Shape):
+class _Permission(Shape):
     code = fields.String(required=True)
 
 
-class _Event(_Shape):
+class _Event(Shape):
     type = fields.String(required=True, data_key="eventType")
 
 
-class _Webhook(_Shape):
+class _Webhook(Shape):
     id = fields.String(required=True)
     name = fields.String(load_default="", allow_none=True)
     identifier = fields.String(load_default=None, allow_none=True)
@@ -160,52 +149,52 @@ class _Webhook(_Shape):
     events = fields.List(fields.Nested(_Event), required=True, data_key="asyncEvents")
 
 
-class _OwnApp(_Shape):
+class _OwnApp(Shape):
     id = fields.String(required=True)
     active = fields.Boolean(required=True, allow_none=True, data_key="isActive")
     permissions = fields.List(fields.Nested(_Permission), required=True, allow_none=True)
     webhooks = fields.List(fields.Nested(_Webhook), required=True, allow_none=True)
 
 
-class _OwnAppAnswer(_Shape):
+class _OwnAppAnswer(Shape):
     app = fields.Nested(_OwnApp, required=True)
 
 
-class _Delivery(_Shape):
+class _Delivery(Shape):
     created_at = fields.AwareDateTime(required=True, data_key="createdAt")
 
 
-class _Edge(_Shape):
+class _Edge(Shape):
     node = fields.Nested(_Delivery, required=True)
 
 
-class _Deliveries(_Shape):
+class _Deliveries(Shape):
     edges = fields.List(fields.Nested(_Edge), required=True)
 
 
-class _FailedWebhook(_Shape):
+class _FailedWebhook(Shape):
     id = fields.String(required=True)
     deliveries = fields.Nested(_Deliveries, required=True, allow_none=True, data_key="eventDeliveries")
 
 
-class _FailedApp(_Shape):
+class _FailedApp(Shape):
     webhooks = fields.List(fields.Nested(_FailedWebhook), required=True, allow_none=True)
 
 
-class _FailedAnswer(_Shape):
+class _FailedAnswer(Shape):
     app = fields.Nested(_FailedApp, required=True)
 
 
-class _Error(_Shape):
+class _Error(Shape):
     field = fields.String(load_default=None, allow_none=True)
     message = fields.String(load_default=None, allow_none=True)
     code = fields.String(required=True)
 
 
-class _Created(_Shape):
+class _Created(Shape):
     id = fields.String(required=True)
 
 
-class _DoneAnswer(_Shape):
+class _DoneAnswer(Shape):
     errors = fields.List(fields.Nested(_Error), required=True)
     webhook = fields.Nested(_Created, load_default=None, allow_none=True)

@@ -1,4 +1,4 @@
-"""Runs a property on examples that hypothesis makes up: a few hundred, or, in `make soak`, new ones for a while."""
+"""Runs a property on examples that hypothesis makes up: some, or, in `make soak`, new ones for a while."""
 
 import os
 import random
@@ -11,13 +11,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
-EXAMPLES = 100  # a round
+EXAMPLES = 50  # a round: by no more than one the time is gone over
 LONGEST_NOTE = 5000
 MINUTES = float(os.environ.get("FUZZ_MINUTES") or 30)  # of all in `make soak` together
 SHARES = 7  # how many tests part them
 SECONDS = MINUTES * 60 / SHARES
 
-for_a_while = pytest.mark.parametrize("seconds", [0, pytest.param(SECONDS, marks=pytest.mark.soak)])
+for_a_while = pytest.mark.parametrize(
+    "seconds", [0, pytest.param(SECONDS, marks=pytest.mark.soak)], ids=["one round", "for a while"]
+)
 
 
 def fuzz(check: Callable[..., None], *, seconds: float, **strategies: SearchStrategy[Any]) -> int:

@@ -10,10 +10,9 @@ from sqlalchemy import text
 
 from plugin.app import create_app
 from plugin.review import review_batch
-from plugin.secret import Secret
-from plugin.shops import store
 from tests.fuzz.for_a_while import for_a_while, fuzz
 from tests.fuzz.strategies import HEADER, JSON, edited, spoiled
+from tests.told import register
 from webhooks.process import process_batch
 from webhooks.registry import BY_EVENT, EVENTS
 
@@ -43,18 +42,7 @@ NAMES += [
 @pytest.fixture
 def shop(installation, shop_key, deliveries):
     recipient = next(it.payload["recipient"]["id"] for it in deliveries if it.payload.get("recipient"))
-    with installation.db.begin() as connection:
-        return store.register(
-            connection,
-            api_url=API_URL,
-            domain="127.0.0.1:9",
-            app_id=recipient,
-            token=installation.vault.lock(Secret("token")),
-            saleor_version="3.23.28",
-            jwks=shop_key.jwks,
-            main_currency="EUR",
-            now=installation.clock(),
-        )
+    return register(installation, api_url=API_URL, app_id=recipient, jwks=shop_key.jwks)
 
 
 @pytest.fixture

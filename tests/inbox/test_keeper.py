@@ -1,10 +1,13 @@
 """Many deliveries, one commit; each request is told what became of its own."""
 
 import json
+import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from sqlalchemy import event, text
@@ -13,33 +16,20 @@ from sqlalchemy.exc import DBAPIError
 from plugin.db import Database
 from plugin.errors import Transient
 from plugin.inbox import keeper as keepers
+from plugin.inbox import store as inbox
 from plugin.inbox.keeper import Keeper
 from plugin.inbox.store import Arrival
 from plugin.secret import Secret
 from plugin.shops import store as shops
 from tests.journeys.conftest import wait_until
+from tests.told import register
 
 APP = "QXBwOjE="
 
 
 @pytest.fixture
 def shop(installation):
-    return registered(installation)
-
-
-def registered(installation, *, app_id=APP, api_url="https://shop.example/graphql/"):
-    with installation.db.begin() as connection:
-        return shops.register(
-            connection,
-            api_url=api_url,
-            domain="shop.example",
-            app_id=app_id,
-            token=b"locked",
-            saleor_version="3.23.28",
-            jwks={"keys": []},
-            main_currency=None,
-            now=installation.clock(),
-        )
+    return register(installation, app_id=APP)
 
 
 @pytest.fixture
@@ -166,13 +156,13 @@ def test_a_repetition_from_a_shop_that_left_is_not_as_good_as_kept(installation,
 
 
 def test_a_shop_installed_anew_keeps_nothing_for_its_former_installation(installation, arrival):
-    registered(installation, app_id="QXBwOjI=")
+    register(installation, app_id="QXBwOjI=")
     assert Keeper(installation.db).keep(arrival("one")) is False
 
 
 def test_one_shops_leaving_is_not_anothers_in_the_same_batch(installation, arrival, threads):
     keeper = Keeper(installation.db)
-    gone = registered(installation, api_url="https://gone.example/graphql/", app_id="QXBwOjc=")
+    gone = register(installation, api_url="https://gone.example/graphql/", app_id="QXBwOjc=")
     with installation.db.begin() as connection:
         shops.uninstall(connection, gone.id, app_id="QXBwOjc=", now=installation.clock())
     others = [arrival("here"), arrival("gone", shop_id=gone.id, app_id="QXBwOjc=")]
@@ -234,6 +224,74 @@ def test_however_many_give_up_the_next_is_kept(installation, arrival, threads):
     keeper = Keeper(installation.db, patience=0.002)
     wait([threads.submit(keeper.keep, arrival(str(number))) for number in range(400)])
     assert keeper.keep(arrival("next")) is True
+
+
+@contextmanager
+def stopped(installation):
+    """Have the only idle connection be one whose other side does not answer; give the threads time to see it."""
+    with installation.db.begin() as connection:
+        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_writer_whose_connection_never_answers_holds_up_no_later_one_nor_when_it_answers_after_all(
+    installation, arrival, threads
+):
+    keeper = Keeper(installation.db, patience=0.2)
+    with stopped(installation):
+        hung = threads.submit(keeper.keep, arrival("hung"))
+        wait_until(lambda: keeper._writer is not None, what="it writes")  # noqa: SLF001
+        assert outcome(threads.submit(keeper.keep, arrival("patient"))) is Transient
+        assert [keeper.keep(arrival(body)) for body in ("next", "later")] == [True, True]
+        assert not hung.done()
+    assert [outcome(hung), keeper.keep(arrival("last"))] == [True, True]
+    assert (kept(installation), keeper._hung) == (["hung", "last", "later", "next"], 0)  # noqa: SLF001
+
+
+def test_of_writers_that_hang_there_are_only_a_few(installation, arrival, threads):
+    class Hanging(Database):
+        def begin(self):
+            begun.append(1)
+            go_on.wait(20)
+            return super().begin()
+
+    begun, go_on = [], threading.Event()
+    keeper = Keeper(Hanging(installation.db.url), patience=0.02)
+    futures = []
+    for number in range(4 * keepers.HUNG):
+        before, future = len(begun), threads.submit(keeper.keep, arrival(str(number)))
+        futures.append(future)
+        wait_until(partial(hangs_or_gave_up, future, begun, before), what="it hangs too, or gives up")
+    assert len(begun) == keepers.HUNG + 1
+    go_on.set()
+    wait(futures)
+    assert (keeper.keep(arrival("next")), keeper._hung) == (True, 0)  # noqa: SLF001
+    keeper._database.close()  # noqa: SLF001
+
+
+def hangs_or_gave_up(future, begun, before) -> bool:
+    return future.done() or len(begun) > before
+
+
+def test_a_repetition_of_what_a_worker_is_just_finishing_waits_for_nobody(installation, arrival):
+    keeper = Keeper(installation.db, limit=1.0)
+    keeper.keep(arrival("one"))
+    with installation.db.begin() as worker:
+        inbox.finish(
+            worker, [it.id for it in inbox.claim(worker, per_shop=9, most=9)], now=installation.clock()
+        )
+        assert keeper.keep(arrival("one")) is True
+
+
+def test_what_the_database_does_not_get_done_in_time_is_put_off(installation, arrival):
+    with installation.db.begin() as blocker:
+        blocker.execute(text("LOCK TABLE deliveries IN EXCLUSIVE MODE"))
+        with pytest.raises(Transient, match="too busy"):
+            Keeper(installation.db, limit=0.05).keep(arrival("late"))
 
 
 def test_a_writer_that_dies_leaves_nobody_waiting(installation, arrival, threads):

@@ -5,6 +5,7 @@ from sqlalchemy import event
 
 from plugin.shops import known, store
 from plugin.shops.known import KnownShops
+from tests import told as shops_told
 
 HERE = "https://shop.example/graphql/"
 
@@ -29,19 +30,8 @@ def shops(installation, steady):
     return KnownShops(installation.db, steady=steady)
 
 
-def register(installation, *, app_id="QXBwOjE=", api_url=HERE):
-    with installation.db.begin() as connection:
-        return store.register(
-            connection,
-            api_url=api_url,
-            domain="shop.example",
-            app_id=app_id,
-            token=b"locked",
-            saleor_version="3.23.28",
-            jwks={"keys": []},
-            main_currency=None,
-            now=installation.clock(),
-        )
+def register(installation, **told):
+    return shops_told.register(installation, **{"api_url": HERE, **told})
 
 
 def uninstall(installation, shop) -> None:

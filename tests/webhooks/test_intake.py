@@ -17,6 +17,7 @@ from plugin.secret import Secret
 from plugin.shops import store as shops
 from plugin.shops.jwks import KeySource
 from tests.shop_server import serving
+from tests.told import register
 from webhooks import intake
 from webhooks.registry import BY_EVENT, EVENTS
 
@@ -37,18 +38,7 @@ def shop(installation, shop_server, shop_key):
 
 
 def registered(installation, api_url: str, jwks: dict, app_id: str = OUR_APP):
-    with installation.db.begin() as connection:
-        return shops.register(
-            connection,
-            api_url=api_url,
-            domain="shop.example",
-            app_id=app_id,
-            token=b"locked",
-            saleor_version="3.23.28",
-            jwks=jwks,
-            main_currency="EUR",
-            now=installation.clock(),
-        )
+    return register(installation, api_url=api_url, jwks=jwks, app_id=app_id)
 
 
 @pytest.fixture
@@ -266,12 +256,12 @@ def test_a_key_that_another_process_fetched_is_found_without_asking_the_shop(
     assert shop_server.asked == []
 
 
-def test_a_shop_that_is_known_costs_a_delivery_one_statement(deliver, installation):
+def test_a_shop_that_is_known_costs_a_delivery_one_statement_and_its_limit(deliver, installation):
     deliver()
     asked = []
     sql.listen(installation.db.engine, "before_cursor_execute", lambda *it: asked.append(it[2]))
     assert deliver(version="other").status_code == 202
-    assert len(asked) == 1
+    assert [it.split()[0] for it in asked] == ["SET", "INSERT"]  # the first is its time limit
 
 
 @everything

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from plugin.app import create_app
 from plugin.guard import FAILURES_A_MINUTE
 from plugin.shops import store
+from tests import told
 from tests.shop_server import serving
 from webhooks.registry import BY_EVENT
 
@@ -28,18 +29,7 @@ def shop_server():
 @pytest.fixture
 def register(installation, shop_server, shop_key):
     def register(api_url: str = shop_server.api_url) -> store.Shop:
-        with installation.db.begin() as connection:
-            return store.register(
-                connection,
-                api_url=api_url,
-                domain="shop.example",
-                app_id=OUR_APP,
-                token=b"locked",
-                saleor_version="3.23.28",
-                jwks=shop_key.jwks,
-                main_currency="EUR",
-                now=installation.clock(),
-            )
+        return told.register(installation, api_url=api_url, app_id=OUR_APP, jwks=shop_key.jwks)
 
     return register
 
@@ -107,6 +97,26 @@ def test_under_the_limit_every_refusal_has_its_line_and_its_status(forge):
     with capture_logs() as logs:
         statuses = forge(5)
     assert (statuses, [entry["kind"] for entry in logs]) == ([401] * 5, ["NOT_REGISTERED"] * 5)
+
+
+def test_a_refusal_says_in_the_log_who_it_was(deliver):
+    with capture_logs() as logs:
+        deliver(api_url="https://nobody.example/graphql/", address="192.0.2.7")
+        deliver(api_url="https://nobody.example/graphql/", address="2001:db8::7")
+    assert [(entry["event"], entry["address"]) for entry in logs] == [
+        ("delivery refused", "192.0.2.7"),
+        ("delivery refused", "2001:db8::/64"),
+    ]
+
+
+def test_what_is_put_off_says_in_the_log_whose_it_was(deliver, shop_server, new_shop_key):
+    shop_server.jwks_status = 503
+    with capture_logs() as logs:
+        status = deliver(key=new_shop_key("unknown"), address="192.0.2.7").status_code
+    assert (status, [(entry["event"], entry["address"]) for entry in logs]) == (
+        503,
+        [("delivery put off", "192.0.2.7")],
+    )
 
 
 def test_over_the_limit_unknown_shops_have_no_look_up_of_their_own(forge, questions):
