@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
@@ -11,6 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from plugin.cluster import MAJOR, client_programs, complaint
+from plugin.db import why_not_connected
 from plugin.errors import Invalid, Permanent, Transient
 from plugin.secret import Secret
 
@@ -27,24 +29,30 @@ class NoRoom(Permanent):
 def make(url: Secret, file: Path, *, overwrite: bool) -> int:
     """Write a backup to `file`, whole or not at all, for its owner alone; return its size in bytes.
 
+    Of several at once each writes a draft of its own, and the last one to end has the name.
+
     Raises Invalid when the file is there and may not be overwritten, Permanent when the backup cannot be made.
     """
     if file.exists() and not overwrite:
         raise Invalid(f"{file} is there already; --force puts the new backup in its place.")
-    draft = file.with_name(f"{file.name}.partial")
+    draft: Path | None = None
     try:
-        draft.unlink(missing_ok=True)
-        draft.touch(mode=0o600)
-        _dump(url, f"--file={draft}")
+        number, name = tempfile.mkstemp(dir=file.parent, prefix="herkend-backup-", suffix=".partial")
+        draft = Path(name)
+        with os.fdopen(number, "rb") as written:
+            _dump(url, f"--file={draft}")
+            os.fsync(written.fileno())
+            size = os.fstat(written.fileno()).st_size
         draft.replace(file)
-        return file.stat().st_size
     except NoRoom as error:
         raise Permanent(f"No backup was made: the disk of {file.parent} is full.") from error
     except OSError as error:
         raise Permanent(f"No backup was made: {file} cannot be written ({error.strerror}).") from error
     finally:
         with suppress(OSError):
-            draft.unlink(missing_ok=True)
+            if draft is not None:
+                draft.unlink(missing_ok=True)
+    return size
 
 
 def write(url: Secret, out: IO[bytes]) -> None:
@@ -117,7 +125,7 @@ def _check_server(url: Secret) -> None:
             there = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
             major = connection.info.server_version // 10000
     except psycopg.OperationalError as error:
-        raise Transient("The database (DATABASE_URL, else the embedded one) cannot be reached.") from error
+        raise Transient(why_not_connected(error)) from error
     if major > int(MAJOR):
         raise Permanent(
             f"The server runs PostgreSQL {major}, and the pg_dump that comes with Herkend is of {MAJOR}: take the "

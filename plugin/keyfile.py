@@ -27,6 +27,16 @@ def read_or_make(folder: Path) -> tuple[Secret, ...]:
     return read(path)
 
 
+def read_if_there(folder: Path) -> tuple[Secret, ...]:
+    """Return the keys that stand in `folder`, none where it has none; raise Invalid where they cannot be read."""
+    path = folder / NAME
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise Invalid(f"HERKEND_DATA: {folder} cannot be used ({error.strerror}).") from error
+    return read(path) if there else ()
+
+
 def read(path: Path) -> tuple[Secret, ...]:
     """Return the keys of a file, separated by lines or commas; raise Invalid where it holds anything else."""
     try:

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -82,26 +82,41 @@ def running(data: Path, *, alone: bool = False) -> Iterator[Secret]:
                     _stop(data)
 
 
+def found(settings: Settings) -> Secret | None:
+    """Return the address of the installation's database as it is, None when the embedded one does not run.
+
+    For who only looks: nothing is made, started or kept from stopping. Raises Permanent as `running` does.
+    """
+    if settings.database_url is not None:
+        return settings.database_url
+    data = settings.data.absolute()
+    check(data)
+    return Secret(_url(data)) if alive(data) else None
+
+
 def alive(data: Path) -> bool:
-    """Tell whether any process of the server is left; costs next to nothing."""
+    """Tell whether any process of the server is left; costs next to nothing, and makes nothing."""
+    with os_errors_in_words(data):
+        if not (data.absolute() / "server.lock").exists():
+            return False
     with _opened(data.absolute(), "server.lock") as lock:
         return not _take(lock)
 
 
-def ensure(data: Path) -> None:
+def ensure(data: Path, *, given_up: Callable[[], bool] = lambda: False) -> None:
     """Start the server unless it answers: for whoever is inside `running` when somebody kills it.
 
-    Raises Permanent as `running` does.
+    Raises Permanent as `running` does. `given_up`: return soon, whether it answers or not.
     """
     data = data.absolute()
     check(data)
     with _starting_or_stopping(data):
-        while not _answers(data):
+        while not _answers(data, given_up=given_up):
             pass
 
 
-def _answers(data: Path) -> bool:
-    """Start the server unless it answers, and wait for that; False when somebody killed it meanwhile.
+def _answers(data: Path, *, given_up: Callable[[], bool]) -> bool:
+    """Start the server unless it answers, and wait for that or `given_up`; False when somebody killed it meanwhile.
 
     Its lock is then to be opened anew: the one it was handed stays ours while processes of it are left. One that
     says it is not ready yet is at work, on what a crash left undone, and is given more time.
@@ -109,7 +124,7 @@ def _answers(data: Path) -> bool:
     started: subprocess.Popen[bytes] | None = None
     begun = time.monotonic()
     with _opened(data, "server.lock") as lock:
-        while (answer := _ping(data)) is not Ping.OK:
+        while (answer := _ping(data)) is not Ping.OK and not given_up():
             if started is not None and (code := started.poll()) is not None:
                 if code == -signal.SIGKILL:
                     return False

@@ -7,17 +7,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
-from sqlalchemy import text
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from plugin import backup, migrate
-from plugin.db import Database
+from plugin.db import Database, why_not_connected
 from plugin.errors import HerkendError, Invalid, Permanent, Transient
 from plugin.secret import Secret
 
 FILLED = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-# Who ran then does not run now; what the shops said since, and were told since, is not in the backup.
+NOBODY_RUNS = "DELETE FROM processes"
+# Who worked then does not work now; what the shops said since, and were told since, is not in the backup.
 TAKEN_UP = (
-    "DELETE FROM processes",
     "DELETE FROM procrastinate_workers",
     "UPDATE shops SET listening_since = :now WHERE state <> 'uninstalled'",
     "UPDATE publications SET telling = true WHERE told_at IS NOT NULL",
@@ -45,25 +46,36 @@ def into_embedded(url: Secret, file: Path, *, replace: bool, now: datetime) -> N
             admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         try:
             admin.execute("CREATE DATABASE herkend_restored TEMPLATE template0")
-            _fill(_beside(url, "herkend_restored"), file, now=now)
+            restored = _beside(url, "herkend_restored")
+            _fill(restored, file)
+            _bring_up_to_date(restored, now=now)
             with admin.transaction():
                 admin.execute("ALTER DATABASE herkend RENAME TO herkend_replaced")
                 admin.execute("ALTER DATABASE herkend_restored RENAME TO herkend")
-        except (HerkendError, psycopg.Error) as error:
+        except (HerkendError, psycopg.Error, SQLAlchemyError) as error:
             with suppress(psycopg.Error):
                 admin.execute("DROP DATABASE IF EXISTS herkend_restored WITH (FORCE)")
-            why = str(error).partition("\n")[0]
-            raise Permanent(f"The backup was not restored, and nothing has changed. {why}") from error
+            raise Permanent(f"The backup was not restored, and nothing has changed. {_why(error)}") from error
         admin.execute("DROP DATABASE herkend_replaced WITH (FORCE)")
 
 
 def into_server(url: Secret, file: Path, *, now: datetime) -> None:
-    """Fill the empty database of DATABASE_URL; raise Invalid when it is not empty."""
+    """Fill the empty database of DATABASE_URL; raise Invalid when it is not empty.
+
+    Raises Permanent, with the commands that are left to run, when it was filled and then something went wrong.
+    """
     if _filled(url):
         raise Invalid(
             "The database of DATABASE_URL is not empty: make a new one, name it in DATABASE_URL and restore into that."
         )
-    _fill(url, file, now=now)
+    _fill(url, file)
+    try:
+        _bring_up_to_date(url, now=now)
+    except (HerkendError, SQLAlchemyError, KeyboardInterrupt) as error:
+        raise Permanent(
+            f"The database of DATABASE_URL was filled from {file}, and not brought up to date. {_why(error)} Do not "
+            "start Herkend yet: run `herkend migrate`, then `herkend db restored`; both may be run again."
+        ) from error
 
 
 def take_up(db: Database, *, now: datetime) -> None:
@@ -72,17 +84,29 @@ def take_up(db: Database, *, now: datetime) -> None:
     A customer's history is read again when the shop next mentions it; what the shops hold is written again.
     """
     with db.begin() as connection:
+        connection.execute(text(NOBODY_RUNS))
         for statement in TAKEN_UP:
             connection.execute(text(statement), {"now": now} if ":now" in statement else {})
 
 
-def _fill(url: Secret, file: Path, *, now: datetime) -> None:
+def _fill(url: Secret, file: Path) -> None:
     backup.run(
         "pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", file, url=url
     )  # fmt: skip
+
+
+def _bring_up_to_date(url: Secret, *, now: datetime) -> None:
     with closing(Database(url, pool_size=1)) as db:
+        with db.begin() as connection:
+            # A migration that needs a stop would wait for them.
+            if inspect(connection).has_table("processes"):
+                connection.execute(text(NOBODY_RUNS))
         migrate.upgrade(db)
         take_up(db, now=now)
+
+
+def _why(error: BaseException) -> str:
+    return str(error).partition("\n")[0] or "It was interrupted."
 
 
 def _filled(url: Secret) -> bool:
@@ -96,7 +120,7 @@ def _connected(url: Secret) -> Iterator[psycopg.Connection]:
     try:
         connection = psycopg.connect(url.reveal(), connect_timeout=3, autocommit=True)
     except psycopg.OperationalError as error:
-        raise Transient("The database (DATABASE_URL, else the embedded one) cannot be reached.") from error
+        raise Transient(why_not_connected(error)) from error
     with closing(connection):
         yield connection
 

@@ -68,19 +68,23 @@ def default_data_folder() -> Path:
     return Path(base) / "herkend"
 
 
-def read() -> Settings:
-    """Read the settings; raise Invalid, a line for each that is missing or malformed, with its name."""
+def read(*, make_keys: bool = True) -> Settings:
+    """Read the settings; raise Invalid, a line for each that is missing or malformed, with its name.
+
+    Where the keys are to stand in a file that is not there yet it is made, unless `make_keys` says otherwise.
+    """
     env = _Environment(eager=False)
     values = _addresses(env) | _limits(env) | _words(env)
     data = env.path("HERKEND_DATA", default_data_folder())
     database_url = env.str("DATABASE_URL", "", validate=_check_database_url)
     keys = env.str("HERKEND_KEYS", validate=_check_keys, **({} if database_url else {"default": ""}))
     _seal(env)
+    own_keys = keyfile.read_or_make if make_keys else keyfile.read_if_there
     data = data.expanduser().absolute()
     return Settings(
         data=data,
         database_url=Secret(database_url) if database_url else None,
-        keys=tuple(Secret(key) for key in _listed(keys)) or keyfile.read_or_make(data),
+        keys=tuple(Secret(key) for key in _listed(keys)) or own_keys(data),
         key_file=None if _listed(keys) else data / keyfile.NAME,
         **values,
     )

@@ -5,6 +5,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +15,17 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from plugin import backup, cluster, migrate, postgres, settings
+from plugin import backup, clock, cluster, migrate, postgres, restore, settings
 from plugin.cli import main
 from plugin.db import Database
+from plugin.errors import HerkendError
 from plugin.installation import install
 from plugin.postgres import running
 from plugin.queue import READ, ask
 from plugin.review import review_batch
 from plugin.secret import Secret, new_key
 from plugin.tiers import store as tiers
+from tests.kill.conftest import wait_until
 from tests.told import event, keep, order, register
 from webhooks.process import process_batch
 
@@ -65,33 +68,41 @@ def herkend_on(data: Path, monkeypatch: pytest.MonkeyPatch) -> Herkend:
 
 @dataclass(frozen=True)
 class Kept:
-    """An installation that was filled, what stood in it, and its backup: made once, changed by nobody."""
+    """What stood in a database that was filled, and its backup: made once."""
 
-    data: Path
     content: dict[str, list]
     backup: bytes
 
 
+@dataclass(frozen=True)
+class Embedded:
+    """An embedded database that runs while the tests do, for them to change."""
+
+    data: Path
+    url: Secret
+
+
 @pytest.fixture(scope="module")
-def once() -> Iterator[Kept]:
-    with folder() as data:
-        with running(data) as url:
-            with closing(Database(url)) as db:
-                migrate.upgrade(db)
-            fill(url)
-            backup.make(url, data / "kept.dump", overwrite=False)
-            before = content(url)
-        yield Kept(data, before, (data / "kept.dump").read_bytes())
+def once(database_url: Secret) -> Iterator[Kept]:
+    with another(database_url, "filled") as url, tempfile.TemporaryDirectory() as place:
+        with closing(Database(url)) as db:
+            migrate.upgrade(db)
+        fill(url)
+        backup.make(url, Path(place) / "kept.dump", overwrite=False)
+        yield Kept(content(url), (Path(place) / "kept.dump").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def embedded() -> Iterator[Embedded]:
+    with folder() as data, running(data) as url:
+        yield Embedded(data, url)
 
 
 @pytest.fixture
-def data(once: Kept) -> Iterator[Path]:
-    """A copy of it to be changed."""
-    with folder() as place:
-        shutil.copytree(once.data, place, dirs_exist_ok=True, ignore=shutil.ignore_patterns("socket"))
-        for path in [place / "postgres", *(place / "postgres").rglob("*")]:
-            shutil.chown(path, (once.data / "postgres").owner())
-        yield place
+def restored(embedded: Embedded, kept: Path) -> Secret:
+    """Have the backup put in its place, whatever stood there."""
+    put_back(embedded.url, kept)
+    return embedded.url
 
 
 @pytest.fixture
@@ -100,6 +111,11 @@ def kept(once: Kept, tmp_path: Path) -> Path:
     file = tmp_path / "kept.dump"
     file.write_bytes(once.backup)
     return file
+
+
+def put_back(url: Secret, file: Path) -> None:
+    restore.check(file)
+    restore.into_embedded(url, file, replace=True, now=clock.now())
 
 
 def fill(url: Secret) -> None:
@@ -149,62 +165,67 @@ def content_of(data: Path) -> dict[str, list]:
 
 
 @pytest.fixture
-def herkend(data: Path, monkeypatch: pytest.MonkeyPatch) -> Herkend:
-    return herkend_on(data, monkeypatch)
+def herkend(embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> Herkend:
+    return herkend_on(embedded.data, monkeypatch)
 
 
-def test_what_is_put_back_is_every_row_of_every_table(
-    once: Kept, data: Path, herkend: Herkend, kept: Path
-) -> None:
-    with running(data) as url, psycopg.connect(url.reveal()) as connection:
+def test_what_is_put_back_is_every_row_of_every_table(once: Kept, restored: Secret, kept: Path) -> None:
+    with psycopg.connect(restored.reveal()) as connection:
         connection.execute("UPDATE orders SET gross = 0")
         connection.execute("DELETE FROM deliveries")
-    result = herkend("db", "restore", kept, "--replace")
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert content_of(data) == once.content
+    assert content(restored) != once.content
+    put_back(restored, kept)
+    assert content(restored) == once.content
     assert {"shops", "deliveries", "orders", "persons", "standings", "procrastinate_jobs"} <= {
         table for table, found in once.content.items() if found
     }
 
 
-def test_numbers_go_on_where_they_were(data: Path, herkend: Herkend, kept: Path) -> None:
-    assert herkend("db", "restore", kept, "--replace").exit_code == 0
-    with running(data) as url:
-        query = "INSERT INTO persons (shop_id, key) SELECT shop_id, 'new' FROM persons LIMIT 1 RETURNING id"
-        [[latest]] = rows(url, "SELECT max(id) FROM persons")
-        assert rows(url, query) == [(latest + 1,)]
-
-
-def test_who_ran_then_does_not_run_now_and_what_was_told_is_told_again(
-    data: Path, herkend: Herkend, kept: Path
-) -> None:
-    herkend("db", "restore", kept, "--replace")
-    with running(data) as url:
-        assert rows(url, "SELECT count(*) FROM processes") == [(0,)]
-        assert rows(url, "SELECT status, worker_id FROM procrastinate_jobs") == [("doing", None)]
-        assert rows(url, "SELECT listening_since > installed_at FROM shops") == [(True,)]
-        assert rows(url, "SELECT DISTINCT telling FROM publications WHERE told_at IS NOT NULL") == [(True,)]
-
-
-def test_a_database_that_went_back_by_other_means_is_taken_up_as_well(data: Path, herkend: Herkend) -> None:
-    assert herkend("db", "restored").exit_code == 0
-    with running(data) as url:
-        assert rows(url, "SELECT count(*) FROM processes") == [(0,)]
-        assert rows(url, "SELECT DISTINCT telling FROM publications WHERE told_at IS NOT NULL") == [(True,)]
-
-
-def test_a_new_folder_takes_a_backup_as_it_is(
-    once: Kept, herkend: Herkend, kept: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_new_folder_takes_a_backup_as_it_is_and_a_database_gives_way_only_when_it_is_told_to(
+    once: Kept, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with folder() as place:
-        assert herkend_on(place / "new", monkeypatch)("db", "restore", kept).exit_code == 0
+        herkend = herkend_on(place / "new", monkeypatch)
+        assert herkend("db", "restore", kept).exit_code == 0
+        with running(place / "new") as url, psycopg.connect(url.reveal()) as connection:
+            connection.execute("DELETE FROM deliveries")
+        refused = herkend("db", "restore", kept)
+        assert (refused.exit_code, "--replace" in refused.stderr) == (2, True)
+        result = herkend("db", "restore", kept, "--replace")
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert "open with the keys it was made with" in result.stdout
         assert content_of(place / "new") == once.content
 
 
+def test_numbers_go_on_where_they_were(restored: Secret) -> None:
+    query = "INSERT INTO persons (shop_id, key) SELECT shop_id, 'new' FROM persons LIMIT 1 RETURNING id"
+    [[latest]] = rows(restored, "SELECT max(id) FROM persons")
+    assert rows(restored, query) == [(latest + 1,)]
+
+
+def test_who_ran_then_does_not_run_now_and_what_was_told_is_told_again(restored: Secret) -> None:
+    assert rows(restored, "SELECT count(*) FROM processes") == [(0,)]
+    assert rows(restored, "SELECT status, worker_id FROM procrastinate_jobs") == [("doing", None)]
+    assert rows(restored, "SELECT listening_since > installed_at FROM shops") == [(True,)]
+    assert rows(restored, "SELECT DISTINCT telling FROM publications WHERE told_at IS NOT NULL") == [(True,)]
+
+
+def test_a_database_that_went_back_by_other_means_is_taken_up_as_well(
+    restored: Secret, herkend: Herkend
+) -> None:
+    with psycopg.connect(restored.reveal()) as connection:
+        connection.execute(RUNNING.partition(";")[0])
+        connection.execute("UPDATE publications SET telling = false")
+    assert herkend("db", "restored").exit_code == 0
+    assert rows(restored, "SELECT count(*) FROM processes") == [(0,)]
+    assert rows(restored, "SELECT DISTINCT telling FROM publications WHERE told_at IS NOT NULL") == [(True,)]
+
+
 def test_a_backup_is_its_owners_alone_and_says_that_the_keys_are_not_in_it(
-    herkend: Herkend, tmp_path: Path
+    restored: Secret, herkend: Herkend, tmp_path: Path
 ) -> None:
     file = tmp_path / "kept.dump"
+    file.unlink()
     said = herkend("db", "backup", file).stderr
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert f"{file}: {file.stat().st_size:,} bytes." in said
@@ -213,7 +234,9 @@ def test_a_backup_is_its_owners_alone_and_says_that_the_keys_are_not_in_it(
     assert os.listdir(tmp_path) == ["kept.dump"]  # noqa: PTH208 - what is there, by name
 
 
-def test_a_backup_overwrites_nothing_unless_it_is_told_to(herkend: Herkend, kept: Path) -> None:
+def test_a_backup_overwrites_nothing_unless_it_is_told_to(
+    restored: Secret, herkend: Herkend, kept: Path
+) -> None:
     kept.write_text("something else")
     refused = herkend("db", "backup", kept)
     assert (refused.exit_code, refused.stderr) == (
@@ -225,13 +248,25 @@ def test_a_backup_overwrites_nothing_unless_it_is_told_to(herkend: Herkend, kept
     assert backup.version(kept) == "0002"
 
 
-def test_a_backup_goes_to_standard_output_as_well(
-    data: Path, herkend: Herkend, tmp_path: Path, capfdbinary
-) -> None:
-    with running(data) as url:
-        file = tmp_path / "streamed.dump"
-        with file.open("wb") as out:
-            backup.write(url, out)
+def test_of_two_backups_at_once_to_one_file_each_is_whole(restored: Secret, kept: Path) -> None:
+    kept.with_name("herkend-backup-old.partial").write_text("left by one that was killed")
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with closing(psycopg.connect(restored.reveal())) as other, ThreadPoolExecutor() as pool:
+        other.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+        made = [pool.submit(backup.make, restored, kept, overwrite=True) for _ in range(2)]
+        wait_until(
+            lambda: rows(restored, waiting) == [(2,)], what="both are in the middle of it", patience=30
+        )
+        other.rollback()
+    assert [each.result() > 0 for each in made] == [True, True]
+    assert backup.version(kept) == "0002"
+    assert sorted(os.listdir(kept.parent)) == ["herkend-backup-old.partial", "kept.dump"]  # noqa: PTH208
+
+
+def test_a_backup_goes_to_standard_output_as_well(restored: Secret, tmp_path: Path) -> None:
+    file = tmp_path / "streamed.dump"
+    with file.open("wb") as out:
+        backup.write(restored, out)
     assert backup.version(file) == "0002"
 
 
@@ -244,56 +279,43 @@ def test_where_a_backup_cannot_be_written_is_said(herkend: Herkend, tmp_path: Pa
     )
 
 
-def test_a_database_that_was_never_used_is_not_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with folder() as place:
-        result = herkend_on(place, monkeypatch)("db", "backup", tmp_path / "kept.dump")
+def test_a_database_that_was_never_used_is_not_kept(
+    herkend: Herkend, database_url: Secret, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with another(database_url) as url:
+        monkeypatch.setenv("DATABASE_URL", url.reveal())
+        result = herkend("db", "backup", tmp_path / "kept.dump")
     assert (result.exit_code, list(tmp_path.iterdir())) == (1, [])
     assert result.stderr == "herkend: There is nothing to keep: Herkend has never run on this database.\n"
 
 
-def test_nothing_is_put_in_the_place_of_a_database_without_the_word_for_it(
-    once: Kept, data: Path, herkend: Herkend, kept: Path
-) -> None:
-    result = herkend("db", "restore", kept)
-    assert (result.exit_code, "--replace" in result.stderr) == (2, True)
-    assert content_of(data) == once.content
-
-
 def test_nothing_is_restored_while_somebody_uses_the_database(
-    once: Kept, data: Path, herkend: Herkend, kept: Path
+    once: Kept, restored: Secret, embedded: Embedded, herkend: Herkend, kept: Path
 ) -> None:
-    with running(data) as url:
-        result = herkend("db", "restore", kept, "--replace")
-        assert (result.exit_code, result.stderr) == (
-            1,
-            f"herkend: Herkend runs on the database in {data}: stop it first.\n",
-        )
-        assert content(url) == once.content
+    result = herkend("db", "restore", kept, "--replace")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"herkend: Herkend runs on the database in {embedded.data}: stop it first.\n",
+    )
+    assert content(restored) == once.content
 
 
-@pytest.mark.parametrize("length", [4, 2_000, 0.5, 0.98])
-def test_what_was_cut_off_is_refused_and_nothing_changes(
-    once: Kept, data: Path, herkend: Herkend, kept: Path, length: float
+def test_what_was_cut_off_or_damaged_is_refused_and_nothing_changes(
+    once: Kept, restored: Secret, kept: Path
 ) -> None:
     whole = kept.read_bytes()
-    kept.write_bytes(whole[: int(length if length > 1 else length * len(whole))])
-    result = herkend("db", "restore", kept, "--replace")
-    assert result.exit_code in {1, 2}
-    assert ("cut off" in result.stderr or "nothing has changed" in result.stderr or length == 4) is True
-    assert content_of(data) == once.content
-
-
-def test_what_is_damaged_in_the_middle_is_refused_and_nothing_changes(
-    once: Kept, data: Path, herkend: Herkend, kept: Path
-) -> None:
-    damaged = bytearray(kept.read_bytes())
+    for length in (4, 2_000, len(whole) // 2, int(0.98 * len(whole))):
+        kept.write_bytes(whole[:length])
+        words = "no backup" if length == 4 else "cut off|nothing has changed"
+        with pytest.raises(HerkendError, match=words):
+            put_back(restored, kept)
+    damaged = bytearray(whole)
     for place in range(len(damaged) - 1500, len(damaged) - 300, 7):
         damaged[place] ^= 0xFF
     kept.write_bytes(damaged)
-    result = herkend("db", "restore", kept, "--replace")
-    assert result.exit_code in {1, 2}
-    assert result.stderr.startswith("herkend: ")
-    assert content_of(data) == once.content
+    with pytest.raises(HerkendError):
+        put_back(restored, kept)
+    assert content(restored) == once.content
 
 
 def test_some_other_file_is_named_as_none_of_ours(herkend: Herkend, tmp_path: Path) -> None:
@@ -313,12 +335,13 @@ def test_the_database_of_another_program_is_none_of_ours(database_url: Secret, t
         backup.version(tmp_path / "kept")
 
 
-def test_a_backup_of_a_newer_version_is_refused(data: Path, herkend: Herkend, tmp_path: Path) -> None:
-    file = tmp_path / "newer.dump"
-    with running(data) as url:
-        with psycopg.connect(url.reveal()) as connection:
-            connection.execute("UPDATE alembic_version SET version_num = '0999'")
-        backup.make(url, file, overwrite=False)
+def test_a_backup_of_a_newer_version_is_refused(
+    once: Kept, restored: Secret, herkend: Herkend, kept: Path
+) -> None:
+    with psycopg.connect(restored.reveal()) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0999'")
+    file = kept.with_name("newer.dump")
+    backup.make(restored, file, overwrite=False)
     result = herkend("db", "restore", file, "--replace")
     assert (result.exit_code, result.stderr) == (
         1,
@@ -327,15 +350,14 @@ def test_a_backup_of_a_newer_version_is_refused(data: Path, herkend: Herkend, tm
 
 
 def test_a_backup_of_the_first_version_is_brought_up_to_date(
-    database_url: Secret, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    embedded: Embedded, database_url: Secret, tmp_path: Path
 ) -> None:
     with another(database_url) as url, closing(Database(url)) as db:
         migrate.upgrade(db, to="0001")
         backup.make(url, tmp_path / "old.dump", overwrite=False)
-    with folder() as place:
-        assert herkend_on(place, monkeypatch)("db", "restore", tmp_path / "old.dump").exit_code == 0
-        with running(place) as url, closing(Database(url)) as db:
-            migrate.check(db)
+    put_back(embedded.url, tmp_path / "old.dump")
+    with closing(Database(embedded.url)) as db:
+        migrate.check(db)
 
 
 # A server of the operator's own
@@ -380,6 +402,27 @@ def test_a_restore_into_a_server_that_fails_leaves_it_empty(
         assert rows(url, TABLES) == []
 
 
+def test_a_restore_into_a_server_that_fails_after_filling_says_what_is_left_to_run(
+    once: Kept, herkend: Herkend, kept: Path, database_url: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with another(database_url) as url:
+        monkeypatch.setenv("DATABASE_URL", url.reveal())
+        with closing(psycopg.connect(url.reveal(), autocommit=True)) as other:
+            other.execute("ALTER DATABASE another SET lock_timeout = '100ms'")
+            other.execute("SELECT pg_advisory_lock(%s)", [migrate.LOCK])  # somebody else migrates, and hangs
+            result = herkend("db", "restore", kept)
+            assert (result.exit_code, "was filled from" in result.stderr) == (1, True)
+            assert "run `herkend migrate`, then `herkend db restored`" in result.stderr
+            assert rows(url, "SELECT count(*) FROM processes") == [
+                (0,)
+            ]  # an upgrade that needs a stop gets one
+        again = herkend("db", "restore", kept)
+        assert (again.exit_code, "is not empty" in again.stderr) == (2, True)
+        for _ in range(2):
+            assert (herkend("migrate").exit_code, herkend("db", "restored").exit_code) == (0, 0)
+        assert content(url) == once.content
+
+
 def test_a_server_that_does_not_answer_is_named(
     herkend: Herkend, kept: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -405,6 +448,7 @@ def test_a_server_newer_than_our_pg_dump_is_left_to_its_own(
         backup.make(database_url, tmp_path / "kept", overwrite=False)
 
 
+@pytest.mark.soak
 def test_a_database_of_an_older_postgresql_moves_as_its_refusal_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -21,9 +22,10 @@ from sandbox.shop import Shop
 from tests.faults.invariants import KEPT, assert_all_is_well, echo
 from tests.kill.conftest import Herkend, wait_until
 from tests.kill.customers import Customers
-from tests.kill.test_kill import LOST, database, settle
+from tests.kill.test_kill import database, settle
 
 PATIENCE = 60.0
+LOST = 2  # answers in a round: the request under way when there is no room for the table, and when PostgreSQL ends
 FILLING = 64 * 1024
 FULL = "The disk of the database is full: make room there."
 WAITING = "SELECT count(*) FROM deliveries WHERE state = 'new'"
@@ -138,17 +140,20 @@ def test_a_full_disk_puts_deliveries_off_and_breaks_nothing(place: Path, rounds:
         shop = stack.enter_context(busy(herkend))
         customers = Customers(shop, seed=1)
         with customers.busy():
-            for _ in range(rounds):
-                run_out_of_room(disk, shop, herkend)
+            windows = [run_out_of_room(disk, shop, herkend) for _ in range(rounds)]
         with database(herkend) as rows:
             settle(herkend, shop, rows=rows)
-            assert_all_is_well(rows, customers, lost=LOST * rounds)
+            assert_all_is_well(rows, customers, losses=windows * LOST)
         assert (herkend.ended, herkend.stop()) == (0, 0)
         whole(disk)
 
 
-def run_out_of_room(disk: Path, shop: Shop, herkend: Herkend) -> None:
-    """Fill the disk, first for PostgreSQL's tables, then for its own log too; see what comes of it, and make room."""
+def run_out_of_room(disk: Path, shop: Shop, herkend: Herkend) -> tuple[float, float]:
+    """Fill the disk, first for PostgreSQL's tables, then for its own log too; see what comes of it, and make room.
+
+    Returns from when until when there was none.
+    """
+    begun = time.monotonic()
     ballast = fill(disk)
     put_off(shop)
     said(herkend, FULL)
@@ -159,6 +164,7 @@ def run_out_of_room(disk: Path, shop: Shop, herkend: Herkend) -> None:
     ballast.unlink()
     taken_before = len(taken(shop))
     wait_until(lambda: len(taken(shop)) > taken_before, what="it goes on", patience=PATIENCE)
+    return begun, time.monotonic()
 
 
 def refused_to_register(herkend: Herkend) -> None:
@@ -168,6 +174,7 @@ def refused_to_register(herkend: Herkend) -> None:
     other.close()
 
 
+@pytest.mark.soak
 def test_a_disk_that_turns_read_only_puts_deliveries_off_and_loses_none_that_was_accepted(
     place: Path,
 ) -> None:
@@ -225,15 +232,29 @@ def run(data: Path, *command: str | Path) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("command", ["migrate", "worker"])
-def test_on_a_full_disk_it_does_not_start_and_says_why(place: Path, command: str) -> None:
-    with mounted(place / "herkend", *tmpfs("120m")) as disk:
-        assert run(disk, "migrate")[0] == 0
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    """The folder of an installation that was made once and stopped: for copies on disks of their own."""
+    with folder() as place:
+        assert run(place / "herkend", "migrate") == (0, "")
+        yield place / "herkend"
+
+
+@contextmanager
+def copied(made: Path, place: Path, *, size: str) -> Iterator[Path]:
+    with mounted(place / "herkend", *tmpfs(size)) as disk:
+        _do("cp", "--archive", f"{made}/.", disk)
+        yield disk
+
+
+def test_on_a_full_disk_it_does_not_start_and_says_why(made: Path, place: Path) -> None:
+    with copied(made, place, size="120m") as disk:
         fill(disk)
-        assert run(disk, command) == (
-            1,
-            f"herkend: HERKEND_DATA: the disk of {disk} is full: make room there.\n",
-        )
+        for command in ("migrate", "worker"):
+            assert run(disk, command) == (
+                1,
+                f"herkend: HERKEND_DATA: the disk of {disk} is full: make room there.\n",
+            )
 
 
 def test_a_disk_too_small_for_a_database_is_named(place: Path) -> None:
@@ -245,9 +266,8 @@ def test_a_disk_too_small_for_a_database_is_named(place: Path) -> None:
         assert not (disk / "postgres").exists()
 
 
-def test_on_a_read_only_disk_it_does_not_start_and_says_why(place: Path) -> None:
-    with mounted(place / "herkend", *tmpfs("160m")) as disk:
-        assert run(disk, "migrate")[0] == 0
+def test_on_a_read_only_disk_it_does_not_start_and_says_why(made: Path, place: Path) -> None:
+    with copied(made, place, size="160m") as disk:
         _do("mount", "-o", "remount,ro", disk)
         code, errors = run(disk, "worker")
         assert code == 1
@@ -256,10 +276,9 @@ def test_on_a_read_only_disk_it_does_not_start_and_says_why(place: Path) -> None
         assert run(disk, "migrate")[0] == 0
 
 
-def test_a_backup_that_finds_no_room_leaves_nothing_behind(place: Path) -> None:
-    assert run(place / "herkend", "migrate")[0] == 0
+def test_a_backup_that_finds_no_room_leaves_nothing_behind(made: Path, place: Path) -> None:
     with mounted(place / "disk", *tmpfs("40k")) as disk:
-        code, errors = run(place / "herkend", "db", "backup", disk / "kept.dump")
+        code, errors = run(made, "db", "backup", disk / "kept.dump")
         assert (code, errors, list(disk.iterdir())) == (
             1,
             f"herkend: No backup was made: the disk of {disk} is full.\n",

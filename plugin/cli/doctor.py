@@ -23,10 +23,10 @@ COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 def doctor(*, as_json: bool) -> None:
     """Look at everything, and say what is wrong and what to do about it.
 
-    It changes nothing. Exit codes: 0 all is well, or there are warnings alone; 1 something needs a person; 2 a
-    setting is wrong.
+    It starts nothing and changes nothing. Exit codes: 0 all is well, or there are warnings alone; 1 something needs a
+    person; 2 a setting is wrong.
     """
-    read = settings.read()
+    read = settings.read(make_keys=False)
     log.configure(replace(read, log_level="error"))
     found = list(examine(read, crons={name: cron for name, (cron, _) in TIMETABLE.items()}))
     healthy = all(finding.level != "error" for finding in found)
@@ -45,12 +45,17 @@ def _print(found: Sequence[Finding]) -> None:
         for shop, findings in groupby(group, key=lambda finding: finding.shop):
             if shop is not None:
                 click.echo(f"  {shop}")
-            for finding in findings:
-                click.echo(f"  {_mark(finding)} {finding.words}")
-                if finding.todo:
-                    click.echo(f"  {'':{WIDTH}} -> {finding.todo}")
+            for todo, alike in groupby(findings, key=lambda finding: finding.todo):
+                for finding in alike:
+                    click.echo(f"  {_mark(finding)} {finding.words}")
+                if todo:
+                    click.echo(f"  {'':{WIDTH}} -> {todo}")
     counts = Counter(finding.level for finding in found)
-    click.echo(f"{counts['error']} errors, {counts['warning']} warnings.")
+    click.echo(f"{_many(counts['error'], 'error')}, {_many(counts['warning'], 'warning')}.")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _mark(finding: Finding) -> str:

@@ -1,16 +1,20 @@
 """Gathers what `herkend doctor` looks at; it asks and reads, starts nothing and changes nothing."""
 
 import shutil
+import threading
+import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from plugin import migrate, postgres
 from plugin.db import Database
-from plugin.errors import HerkendError, Permanent, Refused
-from plugin.health import findings, store
-from plugin.health.findings import Answer, Finding, ShopFacts
+from plugin.errors import HerkendError, Invalid, Permanent, Refused
+from plugin.health import findings, shop_findings, store
+from plugin.health.findings import Finding
+from plugin.health.shop_findings import Answer, ShopFacts
 from plugin.installation import Installation, install
 from plugin.saleor.webhooks import failed_deliveries
 from plugin.secret import NoKeyFits, Secret, Vault
@@ -34,6 +38,7 @@ class _Asked:
     answer: Answer | None = None
     silence: str = "there was no time left to ask it."
     refused: bool = False
+    surprise: str = ""
 
 
 def examine(settings: Settings, *, crons: Crons) -> Iterator[Finding]:
@@ -42,12 +47,17 @@ def examine(settings: Settings, *, crons: Crons) -> Iterator[Finding]:
     Where the database is away nothing more can be said, and where it does not fit this version nothing more is safe.
     """
     yield from findings.of_settings(settings)
+    kept = _kept(settings)
+    yield from findings.of_key_file(settings.key_file, count=len(settings.keys), needed=kept)
     yield from findings.of_disk(free=_free(settings))
-    if settings.database_url is None and not (settings.data / "postgres" / "PG_VERSION").exists():
-        yield findings.no_database(f"There is no database in {settings.data} yet: `herkend run` makes it.")
+    if not kept:
+        yield findings.never_ran(settings.data)
         return
     try:
-        with postgres.database(settings) as url:
+        url = postgres.found(settings)
+        if url is None:
+            yield findings.stopped(settings.data)
+        else:
             yield from _stored(settings, url, crons=crons)
     except HerkendError as error:
         yield findings.no_database(str(error))
@@ -91,9 +101,9 @@ def _running(installation: Installation, *, crons: Crons) -> Iterator[Finding]:
         _facts(shop, asked.get(shop.id, _Asked()), vault=installation.vault, publishes=shop.id in publishing)
         for shop in known
     ]
-    yield from findings.of_keys(seen, way_back=installation.vault.way_back)
+    yield from shop_findings.of_keys(seen, way_back=installation.vault.way_back)
     for shop in seen:
-        yield from findings.of_shop(shop, now=now)
+        yield from shop_findings.of_shop(shop, now=now)
 
 
 def _facts(shop: Shop, asked: _Asked, *, vault: Vault, publishes: bool) -> ShopFacts:
@@ -107,6 +117,7 @@ def _facts(shop: Shop, asked: _Asked, *, vault: Vault, publishes: bool) -> ShopF
         answer=asked.answer,
         silence=asked.silence,
         refused=asked.refused,
+        surprise=asked.surprise,
     )
 
 
@@ -115,20 +126,42 @@ def _key(shop: Shop, vault: Vault) -> Literal["newest", "older", "lost", "none"]
         return "none"
     try:
         return "newest" if vault.key_of(shop.token) == vault.keys()[0] else "older"
-    except NoKeyFits:
+    except (NoKeyFits, Invalid):  # Invalid: the file they stand in cannot be read any more
         return "lost"
 
 
 def _ask_all(installation: Installation, meant: Sequence[Shop]) -> dict[int, _Asked]:
-    """Ask a few shops at a time, and take what there is when the time is over."""
-    pool = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="doctor")
-    running: dict[Future[_Asked], int] = {pool.submit(_ask, installation, shop): shop.id for shop in meant}
-    done, _ = wait(running, timeout=PATIENCE_SECONDS)
-    pool.shutdown(wait=False, cancel_futures=True)
-    return {running[future]: future.result() for future in done}
+    """Ask a few shops at a time, and take what there is when the time is over.
+
+    The threads are such as no process waits for when it ends: a pool's own ones would keep it for as long as a shop.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    left, heard = deque(meant), dict[int, _Asked]()
+
+    def work() -> None:
+        while left and time.monotonic() < deadline:
+            with suppress(IndexError):  # another took the last one
+                shop = left.popleft()
+                heard[shop.id] = _ask(installation, shop)
+
+    threads = [
+        threading.Thread(target=work, name="doctor", daemon=True) for _ in range(min(AT_ONCE, len(meant)))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0))
+    return dict(heard)
 
 
 def _ask(installation: Installation, shop: Shop) -> _Asked:
+    try:
+        return _asked(installation, shop)
+    except Exception as error:  # noqa: BLE001 - one shop that surprises must not hide the others
+        return _Asked(surprise=type(error).__name__)
+
+
+def _asked(installation: Installation, shop: Shop) -> _Asked:
     try:
         saleor = connected(installation, shop)
         there = ask(installation.settings, saleor)
@@ -146,6 +179,14 @@ def _ask(installation: Installation, shop: Shop) -> _Asked:
             webhooks=len(there.app.webhooks),
         )
     )
+
+
+def _kept(settings: Settings) -> bool:
+    """Tell whether there is a database to be looked at; one in a folder that is closed to us is there as well."""
+    try:
+        return settings.database_url is not None or (settings.data / "postgres" / "PG_VERSION").exists()
+    except OSError:
+        return True
 
 
 def _free(settings: Settings) -> int | None:

@@ -1,15 +1,15 @@
 """What `herkend doctor` makes of the facts: pure rules, each finding with what to do about it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from plugin.cluster import MAJOR
 from plugin.health.store import Backlog, Process, Run
 from plugin.settings import LOOPBACK, Settings
-from plugin.shops.problems.words import LOST, MANY_UNDELIVERED, deaf, lately
-from plugin.shops.webhooks.rules import Change, differences
 
 Level = Literal["ok", "warning", "error"]
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -30,32 +30,6 @@ class Finding:
     shop: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a shop answered when it was asked: our app there, and what did not arrive, by webhook."""
-
-    missing: frozenset[str]
-    active: bool
-    changes: tuple[Change, ...]
-    failed: Mapping[str, Sequence[datetime]]
-    webhooks: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShopFacts:
-    """One shop: what stands in our tables, and its `answer`, else why there is none (`refused`: it has spoken)."""
-
-    address: str
-    state: str
-    publishes: bool
-    hold_until: datetime | None
-    failures: int
-    key: Literal["newest", "older", "lost", "none"]
-    answer: Answer | None
-    silence: str
-    refused: bool
-
-
 def of_settings(settings: Settings) -> list[Finding]:
     """They could be read, or nobody would be here; what remains is what only a person can know to be wrong."""
     found = [
@@ -63,7 +37,21 @@ def of_settings(settings: Settings) -> list[Finding]:
         for name, address in (("HERKEND_URL", settings.url), ("HERKEND_API_URL", settings.api_url))
         if urlsplit(address).scheme != "https" and urlsplit(address).hostname not in LOOPBACK
     ]
+    if urlsplit(settings.url).scheme == "https" and settings.allowed_shops is None:
+        found.append(_open_to_all(settings.url))
     return found or [Finding(level="ok", area="settings", words=f"Served at {settings.url}.")]
+
+
+def _open_to_all(url: str) -> Finding:
+    return Finding(
+        level="warning",
+        area="settings",
+        words=f"HERKEND_ALLOWED_SHOPS is not set: anybody's shop may install the app from {url}.",
+        todo=(
+            "Set it to a regular expression for the whole API address of your shops, such as "
+            r"https://shop\.example/graphql/ (https://.* if every shop is meant)."
+        ),
+    )
 
 
 def _open_address(name: str, address: str) -> Finding:
@@ -82,12 +70,44 @@ def of_database(*, version: str, size: int) -> Finding:
     )
 
 
+def of_key_file(path: Path | None, *, count: int, needed: bool) -> list[Finding]:
+    """The file with the keys, where they stand in one; `needed` once there is a database."""
+    if path is None:
+        return []
+    if count:
+        words = f"{path} holds {many(count, 'key', 'keys')}."
+        return [Finding(level="ok", area="settings", words=words)]
+    if not needed:
+        return [
+            Finding(level="ok", area="settings", words=f"There is no {path} yet: the first start makes it.")
+        ]
+    return [
+        Finding(
+            level="error",
+            area="settings",
+            words=f"The keys are gone: there is no {path}, and HERKEND_KEYS is not set.",
+            todo="Put the file back from where you keep a copy, before you start anything: a start makes a new key.",
+        )
+    ]
+
+
 def no_database(problem: str) -> Finding:
-    """It does not; what else there is to know stands in it."""
-    todo = (
-        "Nothing else can be looked at until it answers: see whether PostgreSQL runs, and what its log says."
-    )
+    """It does not; what is to be done about that stands in the problem as well."""
+    todo = "Nothing else can be looked at until then."
     return Finding(level="error", area="database", words=problem, todo=todo)
+
+
+def never_ran(data: Path) -> Finding:
+    """There is none, and nobody but `herkend run` makes one."""
+    words = f"There is no database in {data} yet."
+    return Finding(level="error", area="database", words=words, todo="Start `herkend run`: it makes one.")
+
+
+def stopped(data: Path) -> Finding:
+    """It is there, of our PostgreSQL and of our user, and does not run: looking does not start it."""
+    words = f"The database is not running; its files (PostgreSQL {MAJOR}) stand in {data / 'postgres'}."
+    todo = f"Start `herkend run`; if it was running, {data / 'postgres.log'} says how it ended."
+    return Finding(level="error", area="database", words=words, todo=todo)
 
 
 def of_migrations(problem: str | None) -> Finding:
@@ -109,25 +129,6 @@ def of_disk(*, free: int | None) -> list[Finding]:
     todo = "Make room before the disk is full: then nothing more is taken in, and shops repeat for five minutes only."
     level: Level = "error" if free < NEXT_TO_NOTHING else "warning"
     return [Finding(level=level, area="disk", words=words, todo=todo)]
-
-
-def of_keys(shops: Sequence[ShopFacts], *, way_back: str) -> list[Finding]:
-    """Every token opens, and under the newest key."""
-    older = sum(shop.key == "older" for shop in shops)
-    found = [
-        Finding(
-            level="error", area="keys", shop=shop.address, words="Its token cannot be read.", todo=way_back
-        )
-        for shop in shops
-        if shop.key == "lost"
-    ]
-    if older:
-        words = f"{older} tokens are still encrypted with an older key."
-        found.append(Finding(level="warning", area="keys", words=words, todo="Run `herkend keys rotate`."))
-    count = sum(shop.key != "none" for shop in shops)
-    return found or [
-        Finding(level="ok", area="keys", words=f"All tokens ({count}) open with the newest key.")
-    ]
 
 
 def of_processes(processes: Sequence[Process], *, version: str, now: datetime) -> list[Finding]:
@@ -172,9 +173,15 @@ def of_timetable(
             found.append(
                 Finding(level="error", area="timetable", words=words, todo="Restart the worker, see its log.")
             )
-    return found or [
-        Finding(level="ok", area="timetable", words="All that has its time ran, or its time is to come.")
-    ]
+    if found:
+        return found
+    last = ", ".join(f"{name} {_last(known.get(name))}" for name in sorted(crons))
+    words = f"All that has its time ran, or its time is to come. Last run (UTC): {last}."
+    return [Finding(level="ok", area="timetable", words=words)]
+
+
+def _last(run: Run | None) -> str:
+    return f"{run.begun_at:%Y-%m-%d %H:%M}" if run else "not yet"
 
 
 def _late(run: Run | None, cron: str, *, since: datetime, now: datetime) -> bool:
@@ -195,17 +202,18 @@ def of_backlogs(backlogs: Sequence[Backlog], addresses: Mapping[int, str], *, no
         shop = None if backlog.shop_id is None else addresses.get(backlog.shop_id)
         age = timedelta(seconds=backlog.age(now))
         if backlog.what == "deliveries" and age > SLOW:
-            words = f"{backlog.count} deliveries wait, the first for {_long(age)}."
+            waiting = many(backlog.count, "delivery waits", "deliveries wait")
+            words = f"{waiting}, the first for {_long(age)}."
             todo = (
                 "See whether the worker runs and what it logs; start more of them if it only cannot keep up."
             )
             level: Level = "error" if age > STUCK else "warning"
             found.append(Finding(level=level, area="deliveries", shop=shop, words=words, todo=todo))
         if backlog.what == "dead" and backlog.count:
-            words = f"{backlog.count} deliveries could not be understood."
+            words = f"{many(backlog.count, 'delivery', 'deliveries')} could not be understood."
             todo = (
-                "`herkend deliveries list --state dead` names them; after an upgrade "
-                "`herkend deliveries replay --dead` tries them once more."
+                "See which: `herkend deliveries list --state dead`. After an upgrade "
+                "`herkend deliveries replay --dead` tries once more."
             )
             found.append(Finding(level="warning", area="deliveries", shop=shop, words=words, todo=todo))
     return found or [
@@ -213,80 +221,9 @@ def of_backlogs(backlogs: Sequence[Backlog], addresses: Mapping[int, str], *, no
     ]
 
 
-def of_shop(shop: ShopFacts, *, now: datetime) -> list[Finding]:
-    """How one shop fares."""
-    if shop.state == "uninstalled":
-        return [_shop(shop, "ok", "It uninstalled the app.")]
-    return [*_reached(shop, now=now), *(_answered(shop, shop.answer, now=now) if shop.answer else ())]
-
-
-def _reached(shop: ShopFacts, *, now: datetime) -> Iterator[Finding]:
-    if shop.answer is None:
-        if shop.key != "lost":  # then nobody asked, and it was said under keys
-            yield _silent(shop)
-        return
-    released = "it publishes" if shop.publishes else "it shows only, until `herkend shops publish`"
-    yield _shop(shop, "ok", f"It answers, and takes our token; {released}.")
-    if shop.state != "active":
-        words = f"It counts as {shop.state}, though it takes our token again."
-        yield _shop(shop, "warning", words, "The worker takes it up within the hour.")
-    if shop.hold_until is not None and shop.hold_until > now and not shop.answer.missing:
-        words = (
-            f"It is left alone until {shop.hold_until:%H:%M:%S} UTC, after {shop.failures} failures in a row."
-        )
-        yield _shop(
-            shop, "warning", words, "It goes on by itself; the worker's log says what the shop answered."
-        )
-
-
-def _silent(shop: ShopFacts) -> Finding:
-    if shop.state == "paused":
-        return _shop(shop, "ok", "Its merchant switched the app off; work waits until it is on again.")
-    if shop.refused:
-        words = "It refuses our token: the app is switched off or deleted there."
-        todo = "Ask its merchant to switch the app on, or to install it again: its settings and history are kept."
-        return _shop(shop, "error", words, todo)
-    todo = "See whether the shop is up, and whether it can be reached from here. Work waits until it answers."
-    return _shop(shop, "error", f"It cannot be asked: {shop.silence}", todo)
-
-
-def _answered(shop: ShopFacts, answer: Answer, *, now: datetime) -> Iterator[Finding]:
-    if not answer.active:
-        yield _shop(shop, "warning", "The app is switched off there.", "Its merchant can switch it on.")
-    for code in sorted(answer.missing):
-        words = f"The permission {code} is missing: {LOST.get(code, 'a part of it does not work')}."
-        yield _shop(shop, "error", words, "Its merchant grants it on the page of the app under Extensions.")
-    yield from _webhooks(shop, answer.changes, count=answer.webhooks)
-    yield from _undelivered(shop, answer.failed, now=now)
-
-
-def _webhooks(shop: ShopFacts, changes: Sequence[Change], *, count: int) -> Iterator[Finding]:
-    sync = f"Run `herkend webhooks sync {urlsplit(shop.address).netloc}`."
-    for change in changes:
-        if change.before is None:
-            words = f"The webhook {change.name} is missing."
-        elif change.after is None:
-            words = f"The webhook {change.name} is there once too often, or no longer of use."
-        else:
-            words = f"The webhook {change.name} is not as it should be: {', '.join(differences(change))}."
-        yield _shop(shop, "error" if deaf(change) else "warning", words, sync)
-    if not changes:
-        yield _shop(shop, "ok", f"Its webhooks ({count}) are as they should be.")
-
-
-def _undelivered(
-    shop: ShopFacts, failed: Mapping[str, Sequence[datetime]], *, now: datetime
-) -> Iterator[Finding]:
-    count, last = lately(failed, now=now), max((each[0] for each in failed.values() if each), default=None)
-    if not count or last is None:
-        return
-    words = f"{count} deliveries did not arrive within a day, the last of {last:%Y-%m-%d %H:%M} UTC."
-    todo = "See whether HERKEND_API_URL can be reached from the shop, and what the proxy and the web processes logged."
-    yield _shop(shop, "error" if count >= MANY_UNDELIVERED else "warning", words, todo)
-
-
-def _shop(shop: ShopFacts, level: Level, words: str, todo: str = "") -> Finding:
-    return Finding(level=level, area="shops", shop=shop.address, words=words, todo=todo)
+def many(count: int, one: str, several: str) -> str:
+    """Name so many of something."""
+    return f"{count} {one if count == 1 else several}"
 
 
 def _long(age: timedelta) -> str:

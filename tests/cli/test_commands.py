@@ -175,6 +175,18 @@ def test_personal_data_are_erased_only_where_the_app_is_uninstalled(herkend, ins
         assert connection.execute(text("SELECT count(*) FROM orders")).scalar_one() == 0
 
 
+def test_of_a_shop_that_came_back_while_the_question_stood_nothing_is_erased(
+    herkend, installation, shop, one_buyer, monkeypatch
+):
+    with installation.db.begin() as connection:
+        shops.uninstall(connection, shop.id, app_id=shop.app_id, now=installation.clock())
+    monkeypatch.setattr(click, "confirm", lambda *_, **__: register(installation))
+    result = herkend("shops", "erase", SHOP)
+    with installation.db.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM orders")).scalar_one() == 1
+    assert (result.exit_code, "installed the app again meanwhile" in result.stderr) == (2, True)
+
+
 def test_a_new_key_is_one_that_the_settings_take(herkend, monkeypatch):
     monkeypatch.setenv("HERKEND_KEYS", herkend("keys", "new").output.strip())
     assert herkend("migrate").exit_code == 0

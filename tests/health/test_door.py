@@ -102,6 +102,7 @@ def test_the_metrics_are_closed_where_no_token_is_set(installation):
 )
 def test_the_metrics_are_closed_to_strangers(installation, headers):
     answer = watched(installation).get("/metrics", headers=headers)
+    assert "`Authorization: Bearer`" in answer.text
     assert (answer.status_code, answer.headers["WWW-Authenticate"], b"herkend_" in answer.data) == (
         401,
         "Bearer",

@@ -1,6 +1,10 @@
 """`herkend doctor`: nothing to say about a healthy installation, and every trouble is named with what to do."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -93,7 +97,13 @@ def test_people_read_it_by_area_with_what_to_do(there, doctor):
     place = next(number for number, line in enumerate(lines) if PAID in line)
     assert lines[place].split() == ["error", "The", "webhook", *PAID.split(), "is", "missing."]
     assert f"-> Run `herkend webhooks sync {there.shop.domain}`." in lines[place + 1]
-    assert lines[-1] == "1 errors, 0 warnings."
+    assert lines[-1] == "1 error, 0 warnings."
+
+
+def test_one_advice_for_several_troubles_is_given_once(there, doctor):
+    there.shop.delete_webhook(PAID)
+    there.shop.change_webhook("Herkend ORDER_CREATED", is_active=False)
+    assert doctor().output.count("herkend webhooks sync") == 1
 
 
 TROUBLES = {
@@ -196,8 +206,43 @@ def test_a_database_that_is_away_is_said_and_nothing_else_is_tried(there, enviro
 
 def test_where_nothing_ever_ran_it_makes_no_database(there, environment, doctor, tmp_path):
     environment.setenv("HERKEND_DATA", str(tmp_path))
+    environment.delenv("HERKEND_KEYS")
     result = doctor("--json")
     assert (wrong(result), list(tmp_path.iterdir())) == ([("database", "error")], [])
+
+
+def test_a_database_that_does_not_run_is_said_and_left_as_it_is(there, environment, doctor, tmp_path):
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text("18\n")
+    (tmp_path / "postgres.log").write_text("how it crashed")
+    (tmp_path / "keys").write_text(new_key().reveal())
+    if os.geteuid() == 0:
+        shutil.chown(tmp_path / "postgres", "nobody")
+    environment.setenv("HERKEND_DATA", str(tmp_path))
+    environment.delenv("HERKEND_KEYS")
+    before = [(path, path.stat().st_mtime_ns) for path in sorted(tmp_path.rglob("*"))]
+    result = doctor()
+    assert [(path, path.stat().st_mtime_ns) for path in sorted(tmp_path.rglob("*"))] == before
+    assert (result.exit_code, "The database is not running" in result.output) == (1, True)
+    assert "Start `herkend run`" in result.output
+    assert all(words in result.output for words in ("holds 1 key.", "PostgreSQL 18", "GB are free"))
+
+
+def test_a_database_of_another_postgresql_is_said_without_starting_it(environment, doctor, tmp_path):
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text("17\n")
+    if os.geteuid() == 0:
+        shutil.chown(tmp_path / "postgres", "nobody")
+    environment.setenv("HERKEND_DATA", str(tmp_path))
+    result = doctor()
+    assert (result.exit_code, "PostgreSQL 17 made the database" in result.output) == (1, True)
+
+
+def test_keys_that_are_gone_are_named_and_none_is_made(there, environment, doctor, folder):
+    environment.delenv("HERKEND_KEYS")
+    result = doctor("--json")
+    assert ("settings", "error") in wrong(result)
+    assert (result.exit_code, (folder / "db" / "keys").exists()) == (1, False)
 
 
 def test_a_wrong_setting_is_exit_code_2(environment, doctor):
@@ -212,6 +257,32 @@ def test_a_shop_that_takes_too_long_is_not_waited_for(there, doctor, monkeypatch
     assert [finding["words"] for finding in told if finding["level"] == "error"] == [
         "It cannot be asked: there was no time left to ask it."
     ]
+
+
+def test_it_ends_though_a_shop_still_has_not_answered(there, environment):
+    there.shop.faults.add("slow", seconds=60, times=1)
+    script = (
+        "from plugin.health import doctor; from plugin.cli import main; "
+        "doctor.PATIENCE_SECONDS = 0.2; main(['doctor'])"
+    )
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=15, check=False
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1], done.stderr) == (1, "1 error, 0 warnings.", "")
+
+
+def test_a_shop_that_surprises_does_not_end_the_look(there, doctor, monkeypatch):
+    def surprise(_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("plugin.health.doctor.failed_deliveries", surprise)
+    result = doctor("--json")
+    (told,) = [it for it in json.loads(result.stdout)["findings"] if it["level"] == "error"]
+    assert (told["area"], told["shop"], "ZeroDivisionError" in told["words"]) == (
+        "shops",
+        there.shop.api_url,
+        True,
+    )
 
 
 def test_it_changes_nothing(there, doctor):
