@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from sqlalchemy import Connection, Engine, MetaData, create_engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -48,7 +49,8 @@ REASONS = (
         ("is starting up", "recovery", "not yet accepting"),
         "The database is starting or recovers.",
     ),
-    (("40001", "40P01", "55P03", "57014"), (), "The database put this off, for something else in its way."),
+    (("40001", "40P01", "55P03"), (), "The database put this off, for something else in its way."),
+    (("57014", "25P03"), (), "The database is too busy: it did not get this done in time."),
     (
         ("53000", "53200"),
         (),
@@ -57,12 +59,37 @@ REASONS = (
     (("58030",), ("Input/output error",), "The disk of the database fails: look at the log of its machine."),
     (
         ("28000", "28P01", "3D000"),
-        ("authentication failed", "no pg_hba.conf entry", '" does not exist'),
+        ("authentication failed", "no password supplied", "no pg_hba.conf entry", '" does not exist'),
         "The database lets nobody in by this name or password, or is not there: look at DATABASE_URL.",
+    ),
+    ((), ("failed to resolve host",), f"{AWAY} Its host's name is not known here: look at DATABASE_URL."),
+    (
+        (),
+        ("Connection refused", "No such file or directory"),
+        f"{AWAY} Nobody listens there: see whether PostgreSQL runs, and look at host and port in DATABASE_URL.",
+    ),
+    (
+        (),
+        ("timeout expired", "timed out", "No route to host", "unreachable"),
+        f"{AWAY} Nothing answers: look at the network, and at host and port in DATABASE_URL.",
+    ),
+    (
+        (),
+        ("SSL", "certificate"),
+        f"{AWAY} No encrypted connection came about: look at sslmode and sslrootcert in DATABASE_URL.",
     ),
 )
 NOT_PERMITTED = "42501"  # of the database's files too, on a disk that is read-only
 CONNECTIONS = 10  # of a process, at most: transactions are short, and threads wait for each other
+# A line that fell silent is given up: what is sent and not even acknowledged within ten seconds, and while we wait for
+# an answer, when the other machine says nothing to three questions. On a Unix socket none of it means anything.
+LINE = {
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "keepalives": 1,
+    "keepalives_idle": 10,  # seconds
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+}
 LOST = "The connection to the database was lost."
 IN_USE = "All connections of this process to the database are in use."
 
@@ -87,37 +114,59 @@ class Database:
             pool_timeout=5,
             pool_pre_ping=True,
             hide_parameters=True,  # they hold bodies and tokens, and errors are logged
-            connect_args={"connect_timeout": 3, "options": "-c timezone=UTC"},
+            connect_args={"connect_timeout": 3, "options": "-c timezone=UTC", **LINE},
         )
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Open one transaction; it commits when the block ends and rolls back when the block raises."""
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except PoolTimeoutError as error:
-            raise DatabaseAway(IN_USE) from error
-        except DBAPIError as error:
-            if reason := why_away(error):
-                raise DatabaseAway(reason) from error
-            raise
+        with _in_words(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """Hold a connection without a transaction, for what may last while we wait for the network."""
+        with _in_words(), self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
 
 
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise DatabaseAway(IN_USE) from error
+    except DBAPIError as error:
+        if reason := why_away(error):
+            raise DatabaseAway(reason) from error
+        raise
+
+
 def why_away(error: DBAPIError) -> str | None:
     """Say in words why the database did not do what it was asked; None where the asking itself was wrong."""
-    code, said = getattr(error.orig, "sqlstate", None), str(error.orig)
+    if reason := _reason(error.orig):
+        return reason
+    if error.connection_invalidated:
+        return LOST
+    return AWAY if isinstance(error, OperationalError) else None
+
+
+def why_not_connected(error: psycopg.OperationalError) -> str:
+    """Say in words why there is no connection: none of what the driver says, which may hold anything."""
+    return _reason(error) or AWAY
+
+
+def _reason(error: BaseException | None) -> str | None:
+    code, said = getattr(error, "sqlstate", None), str(error)
     uncoded = code is None or code == NOT_PERMITTED  # the text of another may hold anything
     for codes, texts, words in REASONS:
         if code in codes or (uncoded and any(text in said for text in texts)):
             return words
-    if error.connection_invalidated:
-        return LOST
-    return AWAY if isinstance(error, OperationalError) else None
+    return None
 
 
 def sqlalchemy_url(url: Secret) -> str:

@@ -1,11 +1,12 @@
 """The database: what it says when it does not do what it was asked."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
@@ -46,9 +47,17 @@ def test_one_that_is_not_there_cannot_be_reached(tmp_path: Path) -> None:
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         nobody = Secret(f"postgresql://127.0.0.1:{door.getsockname()[1]}/herkend")
-        said = "The database (DATABASE_URL, else the embedded one) cannot be reached."
+        said = (
+            "The database (DATABASE_URL, else the embedded one) cannot be reached. Nobody listens there: see whether "
+            "PostgreSQL runs, and look at host and port in DATABASE_URL."
+        )
         assert words(Database(nobody)) == said
     assert words(Database(Secret(f"postgresql://herkend@/herkend?host={tmp_path}"))) == said
+
+
+def test_a_host_that_nobody_knows_is_said_and_no_password_shown() -> None:
+    said = words(Database(Secret("postgresql://herkend:geheim@no-such.invalid/herkend")))
+    assert ("name is not known" in said, "geheim" in said) == (True, False)
 
 
 def test_a_wrong_name_is_a_matter_of_database_url(database_url: Secret) -> None:
@@ -88,6 +97,7 @@ def test_one_that_is_being_stopped_says_so(db: Database, admin: psycopg.Connecti
         ("53100", "disk of the database is full"),
         ("57P03", "starting or recovers"),
         ("40P01", "put this off"),
+        ("57014", "too busy"),
         ("58030", "disk of the database fails"),
         ("53200", "too little memory"),
     ],
@@ -113,6 +123,49 @@ def test_a_wrong_question_is_not_the_databases_fault(db: Database) -> None:
     for query in ("SELECT 1 FROM nowhere", "SELECT 1/0"):
         with pytest.raises(DBAPIError), db.begin() as connection:
             connection.execute(text(query))
+
+
+@pytest.fixture
+def by_tcp(database_url: Secret) -> Iterator[Database]:
+    """The same database through a relay: the embedded one listens on no port."""
+    folder = parse_qs(urlsplit(database_url.reveal()).query)["host"][0]
+    with socket.create_server(("127.0.0.1", 0)) as door, socket.socket(socket.AF_UNIX) as beyond:
+
+        def relay() -> None:
+            near, _ = door.accept()
+            with near:
+                beyond.connect(f"{folder}/.s.PGSQL.5432")
+                other_way = threading.Thread(target=pump, args=(beyond, near))
+                other_way.start()
+                pump(near, beyond)
+                other_way.join()
+
+        thread = threading.Thread(target=relay)
+        thread.start()
+        db = Database(
+            Secret(f"postgresql://herkend@127.0.0.1:{door.getsockname()[1]}/herkend?sslmode=disable")
+        )
+        yield db
+        db.close()
+        thread.join(10)
+
+
+def pump(source: socket.socket, target: socket.socket) -> None:
+    while data := source.recv(65536):
+        target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_a_line_that_falls_silent_is_given_up_within_half_a_minute(by_tcp: Database) -> None:
+    with by_tcp.begin() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        with socket.socket(fileno=os.dup(driver.fileno())) as line:
+            options = (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            unheard, *asking = (line.getsockopt(socket.IPPROTO_TCP, option) for option in options)
+            assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert (unheard, asking[0] + asking[1] * asking[2]) == (10_000, 19)
 
 
 def test_whoever_finds_all_connections_in_use_waits_for_one(db: Database) -> None:

@@ -7,6 +7,7 @@ import sys
 import click
 
 from plugin.cli.opened import opened
+from plugin.errors import Invalid
 from plugin.shops import store
 from plugin.tiers import store as tiers
 
@@ -56,13 +57,17 @@ def show_only(shop: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def erase(shop: str, *, yes: bool) -> None:
     """Erase all personal data of SHOP now (it must have uninstalled the app); its settings stay."""
-    with opened() as installation, installation.db.begin() as connection:
-        meant = store.named(connection, shop)
+    with opened() as installation:
+        with installation.db.begin() as connection:
+            meant = store.named(connection, shop)
         if meant.state != "uninstalled":
             raise click.UsageError(f"{meant.api_url} still has the app installed: uninstall it there first.")
         if not yes:
             click.confirm(f"Erase all customers, orders and deliveries of {meant.api_url}?", abort=True)
-        store.erase(connection, meant.id)
+        with installation.db.begin() as connection:
+            erased = store.erase(connection, meant.id)
+    if not erased:
+        raise Invalid(f"{meant.api_url} has installed the app again meanwhile: nothing is erased.")
     click.echo(f"{meant.api_url}: personal data erased.")
 
 

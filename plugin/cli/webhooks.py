@@ -29,8 +29,10 @@ def sync(shops: tuple[str, ...], *, dry_run: bool) -> None:
     """Bring the webhooks of SHOP, or of every shop, in line with this version: after each upgrade.
 
     What is missing is made, what differs is changed, and what was switched off is switched on again: to have Herkend
-    hear nothing, switch off the app itself. Webhooks that staff made are left alone. A shop that cannot be reached is
-    named and the others go on; the exit code is 1 then. `herkend webhooks undo` takes it back.
+    hear nothing, switch off the app itself. What is Herkend's is known by its identifier or its exact name, also where
+    staff had it send elsewhere; what else is called "Herkend ..." or stands there twice is deleted, if it sends to
+    Herkend. Other webhooks that staff made are left alone. A shop where that was not possible is named and the others
+    go on; the exit code is 1 then. `herkend webhooks undo` takes it back.
     """
     with opened() as installation:
         meant = _meant(installation, shops)
@@ -42,11 +44,18 @@ def sync(shops: tuple[str, ...], *, dry_run: bool) -> None:
 @webhooks.command()
 @click.argument("shop")
 def undo(shop: str) -> None:
-    """Take the last sync of SHOP back. Once more takes back the one before it."""
+    """Take the last sync of SHOP back. Once more takes back the one before it.
+
+    A webhook that somebody changed or deleted since is named and left as it is; the exit code is 1 then.
+    """
     with opened() as installation:
         (meant,) = _meant(installation, (shop,))
         done: list[Change] = []
-        webhook_syncs.undo(installation, meant, heard=partial(_say, meant, done, dry_run=False))
+        left = webhook_syncs.undo(installation, meant, heard=partial(_say, meant, done, dry_run=False))
+    for name in left:
+        click.echo(f"{meant.api_url}: {name} left as it is: somebody changed it since.", err=True)
+    if left:
+        sys.exit(1)
     if not done:
         click.echo(f"{meant.api_url}: all was already as before.")
 
@@ -90,6 +99,9 @@ def _sync(installation: Installation, shop: Shop, *, dry_run: bool) -> bool:
             webhook_syncs.sync(installation, shop, by=who(), heard=say)
     except HerkendError as error:
         click.echo(f"{shop.api_url}: {_why(shop, error)}", err=True)
+        return False
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other shops go on
+        click.echo(f"{shop.api_url}: not all is done, by a bug: {type(error).__name__}.", err=True)
         return False
     if not done:
         click.echo(f"{shop.api_url}: all webhooks are as they should be.")

@@ -1,6 +1,7 @@
 """Keeps deliveries, many with one commit: requests that wait for the disk at the same time wait for it together."""
 
 import threading
+import time
 from collections import deque
 
 from plugin.db import Database
@@ -9,6 +10,8 @@ from plugin.inbox import store
 from plugin.inbox.store import Arrival
 
 PATIENCE = 10.0  # seconds; Saleor itself waits 18 for an answer
+LIMIT = 8.0  # seconds that the database is given for one statement
+HUNG = 3  # writers at most whose database does not answer, beside the one who writes
 MOST = 64  # deliveries with one commit
 MOST_BYTES = 8 * 1024 * 1024
 
@@ -19,14 +22,20 @@ class Keeper:
     Whoever comes while nobody writes becomes the writer, of its own delivery and of all that came meanwhile; when it
     is done, one of those that came later is the next. So a delivery that comes alone waits for nobody, and the more
     come at once the fewer commits each costs.
+
+    A writer may hang in a connection that never answers, and no time limit of the database ends that. Whoever has
+    waited for it all his patience names another, on another connection; the one that hung has no say when it returns.
     """
 
-    def __init__(self, database: Database, *, patience: float = PATIENCE) -> None:
+    def __init__(self, database: Database, *, patience: float = PATIENCE, limit: float = LIMIT) -> None:
         self._database = database
         self._patience = patience
+        self._limit = limit
         self._lock = threading.Lock()
         self._waiting: deque[_Place] = deque()
-        self._writing = False
+        self._writer: _Place | None = None  # None only while nobody waits
+        self._named_at = 0.0
+        self._hung = 0
 
     def keep(self, arrival: Arrival) -> bool:
         """Return once the delivery is durable; False: its shop is not installed under that app id any more.
@@ -37,39 +46,52 @@ class Keeper:
         place = _Place(arrival)
         with self._lock:
             self._waiting.append(place)
-            first, self._writing = not self._writing, True
-        if not first and not place.turn.acquire(timeout=self._patience):
+            if self._writer is None:
+                self._name_next()
+        if not place.turn.acquire(timeout=self._patience):
             self._leave(place)
         if not place.done:
-            self._write()
+            self._write(place)
         return place.answer()
 
+    def _name_next(self) -> None:
+        """Have the first that waits be the writer; within the lock, or it could give up before it is told."""
+        self._writer = self._waiting.popleft() if self._waiting else None
+        self._named_at = time.monotonic()
+        if self._writer:
+            self._writer.turn.release()
+
     def _leave(self, place: "_Place") -> None:
-        """Give up waiting, unless our turn came at this very moment."""
+        """Give up waiting, unless our turn came at this very moment; a writer that hung all the while is replaced."""
         with self._lock:
             if place.turn.acquire(blocking=False):
                 return
             if place in self._waiting:
                 self._waiting.remove(place)
+            hangs = self._writer is not None and time.monotonic() - self._named_at >= self._patience
+            if hangs and self._hung < HUNG:
+                self._hung += 1
+                self._name_next()
         raise Transient("The database takes too long to keep this delivery.")
 
-    def _write(self) -> None:
-        """Keep what waits, our own at its head, and hand on to the next, whatever happens."""
-        batch = self._take()
+    def _write(self, place: "_Place") -> None:
+        """Keep our own and what waits, and hand on to the next, whatever happens."""
+        batch = self._take(place)
         try:
             self._keep(batch)
         finally:
-            with self._lock:  # within it, or the next could give up between being named and being told
-                self._writing = bool(self._waiting)
-                if self._waiting:
-                    self._waiting[0].turn.release()
-            for place in batch:
-                place.done = True
-                place.turn.release()
+            with self._lock:
+                if self._writer is place:
+                    self._name_next()
+                else:
+                    self._hung -= 1
+            for kept in batch:
+                kept.done = True
+                kept.turn.release()
 
-    def _take(self) -> list["_Place"]:
-        batch: list[_Place] = []
-        size = 0
+    def _take(self, place: "_Place") -> list["_Place"]:
+        batch = [place]
+        size = len(place.arrival.body)
         with self._lock:
             while self._waiting and len(batch) < MOST and size < MOST_BYTES:
                 batch.append(self._waiting.popleft())
@@ -80,6 +102,7 @@ class Keeper:
         """Keep all with one commit; what the database refuses must not take the others with it."""
         try:
             with self._database.begin() as connection:
+                store.limit(connection, seconds=self._limit)
                 kept = store.keep(connection, [place.arrival for place in batch])
         except Exception as error:  # noqa: BLE001 - whatever it is, each request is told
             if len(batch) == 1 or isinstance(error, Transient):
@@ -94,7 +117,7 @@ class Keeper:
 
 
 class _Place:
-    """A delivery in the queue; `turn` opens when it is done, or is to be the head of the next to be written."""
+    """A delivery in the queue; `turn` opens when it is done, or is to write."""
 
     __slots__ = ("arrival", "done", "outcome", "turn")
 

@@ -45,6 +45,7 @@ COLUMNS = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
 
 # Both statements look at the shops as they are now, whatever was known of them when the deliveries were verified.
 # Sorted: two processes that keep the same deliveries at once wait for each other in one order. `%b` sends binary.
+# What stands already is left out by itself: ON CONFLICT alone waits for whoever is just finishing it.
 KEEP = """
     INSERT INTO deliveries (shop_id, event, body_sha256, body, issued_at, traceparent, received_at)
     SELECT shop_id, event, body_sha256, body, issued_at, traceparent, received_at
@@ -53,6 +54,10 @@ KEEP = """
         %(issued)b::timestamptz[], %(traces)b::text[], %(received)b::timestamptz[]
     ) AS sent (shop_id, app_id, event, body_sha256, body, issued_at, traceparent, received_at)
     JOIN shops ON shops.id = sent.shop_id AND shops.app_id = sent.app_id AND shops.state <> 'uninstalled'
+    WHERE NOT EXISTS (
+        SELECT FROM deliveries AS known WHERE known.shop_id = sent.shop_id
+        AND known.event = sent.event AND known.body_sha256 = sent.body_sha256
+    )
     ORDER BY shop_id, event, body_sha256
     ON CONFLICT DO NOTHING
 """
@@ -63,6 +68,14 @@ KEPT = """
     JOIN shops ON shops.id = sent.shop_id AND shops.app_id = sent.app_id AND shops.state <> 'uninstalled'
     JOIN deliveries USING (shop_id, event, body_sha256)
 """
+
+
+LIMIT = "SET LOCAL statement_timeout = {0}; SET LOCAL idle_in_transaction_session_timeout = {0}"
+
+
+def limit(connection: Connection, *, seconds: float) -> None:
+    """Have the database give up what takes longer in this transaction, and the transaction if we fall silent."""
+    connection.exec_driver_sql(LIMIT.format(max(1, round(seconds * 1000))))
 
 
 def keep(connection: Connection, arrivals: Sequence[Arrival]) -> list[bool]:
@@ -159,7 +172,7 @@ def replay(connection: Connection, ids: Sequence[int]) -> list[int]:
 def forget_bodies(connection: Connection, *, state: str, before: datetime, most: int) -> int:
     """Let go of the bodies of what ended so before that moment, of the oldest first; return how many.
 
-    The hash stays and still knows a repetition.
+    Trace and problem go with them. The hash stays and still knows a repetition.
     """
     over = (
         select(deliveries.c.id)
@@ -171,7 +184,9 @@ def forget_bodies(connection: Connection, *, state: str, before: datetime, most:
         .with_for_update(skip_locked=True)
     )
     forgotten = connection.execute(
-        update(deliveries).where(deliveries.c.id.in_(over.scalar_subquery())).values(body=None)
+        update(deliveries)
+        .where(deliveries.c.id.in_(over.scalar_subquery()))
+        .values(body=None, traceparent=None, problem=None)
     )
     return forgotten.rowcount
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 # The first Saleor whose webhooks have identifiers of the app's own.
 IDENTIFIERS_SINCE = (3, 23, 23)
+LONGEST_VERSION = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,6 @@ class OwnApp:
 def knows_identifiers(version: str) -> bool:
     """Tell whether webhooks have identifiers in a Saleor of that version ("3.23.28"); what is unreadable has none."""
     numbers = version.split("-", maxsplit=1)[0].split(".")[:3]
-    if not all(part.isascii() and part.isdecimal() for part in numbers):
+    if len(version) > LONGEST_VERSION or not all(part.isascii() and part.isdecimal() for part in numbers):
         return False
     return tuple(int(part) for part in numbers) >= IDENTIFIERS_SINCE

@@ -95,7 +95,7 @@ class Line:
         with self._installation.db.begin() as connection:
             store.hold(connection, shop.id, now=self._installation.clock(), at_least=None)
         if not shop.failures:
-            log.error("the key of a shop is lost", shop=shop.id, address=shop.api_url, problem=str(error))
+            log.error("the key of a shop is lost", shop=shop.id, api_url=shop.api_url, problem=str(error))
 
     def _hold(self, error: Transient) -> None:
         with self._installation.db.begin() as connection:

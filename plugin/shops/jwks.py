@@ -9,7 +9,7 @@ from marshmallow import EXCLUDE, Schema, fields
 from marshmallow.validate import Equal, Length
 
 from plugin.errors import HerkendError, Transient
-from plugin.guard import Few
+from plugin.guard import Backwards, Few
 from plugin.outbound import Outbound
 from plugin.saleor.calls import jwks as ask
 from plugin.saleor.shapes import Each, Exact
@@ -29,12 +29,15 @@ class KeySource:
         self._few = Few(at_once)
         self._limits = {False: parse_many(LIMITS), True: parse_many(SPARING)}
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._backwards = Backwards()
 
     def fetch(self, api_url: str, *, sparing: bool = False) -> dict[str, Any]:
         """Return the shop's JWKS; raise Transient when it cannot be had now, the limits among the reasons.
 
         `sparing` is for callers who failed too often: they too bring us a shop's new key, within a minute.
         """
+        if self._backwards():
+            self._limiter.storage.reset()
         for limit in self._limits[sparing]:
             if not self._limiter.hit(limit, api_url, str(sparing)):
                 raise Transient("The shop's keys were asked for too often within a minute.")

@@ -61,12 +61,12 @@ def blueprint(installation: Installation, *, failures: Failures | None = None) -
                 _register(installation, asked)
         except No as no:
             if not failures.count(request.remote_addr):
-                log.warning("registration refused", code=no.code, why=str(no))
+                _say_refused(no)
             return _refusal(no)
         except Exception as error:  # noqa: BLE001 - Saleor takes any other answer for a success
             log.error("registration failed", error=type(error).__name__)  # noqa: TRY400 - its text may hold the token
             return _refusal(No(500, "OTHER", "Something went wrong here. Please install the app again."))
-        log.info("shop registered", address=asked.api_url)
+        log.info("shop registered", address=caller(request.remote_addr), api_url=asked.api_url)
         return jsonify({"success": True})
 
     door.add_url_rule(
@@ -192,8 +192,18 @@ def _facts(saleor: Saleor, *, asked: Asked) -> ShopFacts:
     try:
         return shop_facts(saleor)
     except HerkendError as error:
-        log.warning("shop facts unknown", address=asked.api_url, why=str(error))
+        log.warning("shop facts unknown", api_url=asked.api_url, why=str(error))
         return ShopFacts(name="", version="", main_currency=None)
+
+
+def _say_refused(no: No) -> None:
+    """Log who asked in vain, and in whose name, as far as that is a shop's address at all."""
+    try:
+        api_url = canonical(request.headers.get("Saleor-Api-Url", "").strip())
+    except Invalid:
+        api_url = None
+    address = caller(request.remote_addr)
+    log.warning("registration refused", address=address, api_url=api_url, code=no.code, why=str(no))
 
 
 def _refusal(no: No) -> ResponseReturnValue:

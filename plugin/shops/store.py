@@ -249,7 +249,9 @@ def unhold(connection: Connection, shop_id: int, *, now: datetime) -> None:
 def due_now(connection: Connection, *, beyond: datetime, now: datetime) -> None:
     """Wait for no shop until after `beyond`, nor take what is still to come for past: the clock went wrong."""
     connection.execute(update(shops).where(shops.c.hold_until > beyond).values(hold_until=now))
-    connection.execute(update(shops).where(shops.c.listening_since > now).values(listening_since=now))
+    for moment in (shops.c.listening_since, shops.c.uninstalled_at):
+        connection.execute(update(shops).where(moment > now).values({moment: now}))
+    connection.execute(update(shop_problems).where(shop_problems.c.since > now).values(since=now))
 
 
 def still_installed(connection: Connection, shop_id: int) -> bool:
@@ -329,11 +331,19 @@ PERSONAL = (
 )
 
 
-def erase(connection: Connection, shop_id: int) -> None:
-    """Delete every personal datum of a shop."""
-    connection.execute(select(shops.c.id).where(shops.c.id == shop_id).with_for_update())
+def erase(connection: Connection, shop_id: int, *, left_before: datetime | None = None) -> bool:
+    """Delete every personal datum of a shop that uninstalled, before that moment where one is named.
+
+    False, and nothing changes: it came back meanwhile.
+    """
+    left = select(shops.c.id).where(shops.c.id == shop_id, shops.c.state == "uninstalled")
+    if left_before is not None:
+        left = left.where(shops.c.uninstalled_at < left_before)
+    if connection.execute(left.with_for_update()).first() is None:
+        return False
     for statement in PERSONAL:
         connection.execute(text(statement), {"shop_id": shop_id})
+    return True
 
 
 def _changed(connection: Connection, statement: Any) -> bool:  # noqa: ANN401 - any UPDATE

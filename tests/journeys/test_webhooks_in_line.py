@@ -10,6 +10,7 @@ from graphql import GraphQLError
 import sandbox.server
 from plugin.cli import main
 from plugin.shops import store as shops
+from plugin.shops.webhooks import sync as webhook_syncs
 from sandbox.shop import Shop
 from tests.journeys.conftest import World, served
 
@@ -217,6 +218,58 @@ def test_a_shop_that_cannot_be_reached_is_named_and_the_others_go_on(
     result = commands(idle_world, folder, monkeypatch)("sync")
     assert (result.exit_code, result.output.splitlines()[-1]) == (1, f"{other.api_url}: {PAID} made")
     assert result.stderr.startswith(f"{idle_world.shop.api_url}: not all is done")
+
+
+def test_what_nobody_thought_of_in_one_shop_is_named_and_the_others_go_on(
+    idle_world, make_shop, clock, folder, monkeypatch
+):
+    other = make_shop(clock=clock)
+    other.install(idle_world.manifest_url)
+    other.delete_webhook(PAID)
+    idle_world.shop.change_webhook(PAID, target_url="http://old.example/\x00")  # jsonb cannot hold that
+    result = commands(idle_world, folder, monkeypatch)("sync")
+    assert (result.exit_code, result.output.splitlines()[-1]) == (1, f"{other.api_url}: {PAID} made")
+    assert result.stderr == f"{idle_world.shop.api_url}: not all is done, by a bug: DataError.\n"
+
+
+@pytest.mark.parametrize("there", ["3.23.28"], indirect=True)
+def test_while_somebody_is_at_it_another_does_nothing(there, herkend):
+    """With the first one's changes half done, two who both made what is missing would make it twice."""
+    damage(there)
+    others = []
+    with there.installation.db.begin() as connection:
+        shop = shops.by_id(connection, 1)
+
+    def meanwhile(_) -> None:
+        if not others:
+            others.extend(herkend(*arguments) for arguments in (["sync"], ["undo", "1"]))
+
+    webhook_syncs.sync(there.installation, shop, by="test", heard=meanwhile)
+    assert [other.exit_code for other in others] == [1, 1]
+    assert all("Somebody else is just changing the webhooks" in other.stderr for other in others)
+    assert "as they should be" in herkend("sync").output
+
+
+@pytest.mark.parametrize("there", ["3.22.67"], indirect=True)
+def test_what_staff_changed_since_is_named_and_left_as_it_is_when_a_sync_is_undone(there, herkend):
+    damage(there)
+    herkend("sync")
+    moved = there.shop.change_webhook(PAID, target_url="https://proxy.example/in")
+    there.shop.delete_webhook(CREATED)
+    undone = herkend("undo", "1")
+    assert undone.stderr == f"{there.shop.api_url}: {PAID} left as it is: somebody changed it since.\n"
+    assert (undone.exit_code, there.shop.webhook(PAID)) == (1, moved)
+    assert there.shop.webhook(UPDATED).target_url == "http://old.example/x"
+    assert herkend("undo", "1").exit_code == 2
+
+
+@pytest.mark.parametrize("there", ["3.22.67"], indirect=True)
+def test_a_webhook_that_staff_had_send_elsewhere_is_left_alone_whatever_its_name(there, herkend):
+    theirs = there.shop.add_webhook(
+        there.shop.webhook(PAID), name="Herkend orders to our ERP", target_url="https://erp.example/in"
+    )
+    assert "as they should be" in herkend("sync").output
+    assert theirs in there.shop.app.webhooks
 
 
 def test_where_the_app_is_switched_off_or_gone_that_is_said(idle_world, folder, monkeypatch):

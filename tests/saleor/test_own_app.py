@@ -140,3 +140,10 @@ def test_the_captured_answers_are_understood(shop, saleor, captured):
     shop.answers(captured["webhookUpdate-by-app"], captured["appProblemCreate"])
     update_webhook(saleor, "1", SAYS, version="3.23.28")
     raise_problem(saleor, key="probe", message="Example problem")
+
+
+@pytest.mark.parametrize("version", ["9" * 5000, "3.23.28\x00", "3.23.\ud800"], ids=["long", "NUL", "lone"])
+def test_a_version_that_is_none_is_trouble_of_that_shop(shop, saleor, version):
+    shop.gives_data({"shop": {"version": version}})
+    with pytest.raises(Transient, match="unknown shape"):
+        shop_version(saleor)

@@ -370,7 +370,7 @@ def test_the_log_names_the_shop_and_never_the_token(ask, shop_server):
     with capture_logs() as logs:
         ask()
     (entry,) = [entry for entry in logs if entry["event"] == "shop registered"]
-    assert entry["address"] == shop_server.api_url
+    assert (entry["address"], entry["api_url"]) == ("127.0.0.1", shop_server.api_url)
     assert GIVEN not in str(logs)
 
 
@@ -422,6 +422,21 @@ def test_what_is_refused_without_asking_anybody_does_not_count_as_a_try(many):
     many(20, body="nonsense")
     many(20, api_url="nonsense")
     assert many(1)[0].status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "named", "api_url", "canonical"),
+    [
+        ("192.0.2.1", "192.0.2.1", "HTTPS://Shop.Example/graphql", "https://shop.example/graphql/"),
+        ("2001:db8::7", "2001:db8::/64", "https://shop.example/?token=x", None),
+        ("192.0.2.1", "192.0.2.1", "", None),
+    ],
+)
+def test_a_refusal_says_in_the_log_who_asked_and_in_whose_name(many, address, named, api_url, canonical):
+    with capture_logs() as logs:
+        many(1, address=address, body="nonsense", api_url=api_url)
+    (entry,) = [entry for entry in logs if entry["event"] == "registration refused"]
+    assert (entry["address"], entry["api_url"]) == (named, canonical)
 
 
 def test_after_many_failures_the_answers_stay_and_the_lines_end(many):

@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 
 from plugin.saleor.own_app import Subscription, Webhook, knows_identifiers
-from plugin.shops.webhooks.rules import Change, compare, differences, dump, load, same, settled, undone
+from plugin.shops.webhooks.rules import (
+    Change,
+    compare,
+    differences,
+    dump,
+    load,
+    overtaken,
+    same,
+    settled,
+    undone,
+)
 
 PREFIX = "Herkend "
 KNOWN = {"Herkend ORDER_PAID", "Herkend ORDER_CREATED", "Herkend CUSTOMER_DELETED"}
@@ -28,7 +38,7 @@ def hook(id_, said) -> Webhook:
 
 
 def changes(wanted, *there) -> list[Change]:
-    return compare(wanted, there, prefix=PREFIX, known=KNOWN)
+    return compare(wanted, there, prefix=PREFIX, known=KNOWN, address="https://herkend.example")
 
 
 PAID, CREATED = says(), says("ORDER_CREATED")
@@ -102,6 +112,23 @@ def test_what_staff_made_is_left_alone(other):
     assert changes([PAID], hook("1", PAID), hook("2", theirs)) == []
 
 
+def test_what_staff_made_is_left_alone_whatever_its_name_where_it_sends_elsewhere():
+    theirs = says(name="Herkend orders to our ERP", identifier=None, target_url="https://erp.example/in")
+    copied = replace(PAID, identifier=None, target_url="https://herkend.example.evil/in")
+    assert changes([PAID], hook("1", theirs), hook("2", copied), hook("3", PAID)) == []
+
+
+def test_without_identifiers_the_one_that_sends_to_us_is_kept_not_staffs_copy_of_it():
+    wanted = replace(PAID, identifier=None)
+    copied, off = replace(wanted, target_url="https://erp.example/in"), replace(wanted, active=False)
+    assert changes([wanted], hook("1", copied), hook("2", off)) == [Change(id="2", before=off, after=wanted)]
+
+
+def test_a_double_that_sends_to_our_former_address_is_deleted():
+    old = replace(PAID, identifier=None, target_url="http://old.example/api/webhooks/order_paid")
+    assert changes([PAID], hook("1", old), hook("2", PAID)) == [Change(id="1", before=old, after=None)]
+
+
 def test_a_webhook_known_by_its_identifier_is_not_taken_for_another_whose_name_it_bears():
     renamed = replace(CREATED, name=PAID.name)
     found = changes([PAID, CREATED], hook("1", renamed))
@@ -120,8 +147,7 @@ OFF = replace(PAID, active=False)
         (Change(id="1", before=OFF, after=PAID), [hook("1", PAID)], Change(id="1", before=PAID, after=OFF)),
         (Change(id="1", before=OFF, after=PAID), [hook("1", OFF)], None),
         (Change(id="1", before=OFF, after=PAID), [hook("9", PAID)], Change(id="9", before=PAID, after=OFF)),
-        (Change(id="1", before=OFF, after=PAID), [], Change(id=None, before=None, after=OFF)),
-        (Change(id="1", before=None, after=PAID), [hook("1", OFF)], Change(id="1", before=OFF, after=None)),
+        (Change(id="1", before=None, after=PAID), [hook("1", PAID)], Change(id="1", before=PAID, after=None)),
         (
             Change(id=None, before=None, after=PAID),
             [hook("7", PAID)],
@@ -133,7 +159,23 @@ OFF = replace(PAID, active=False)
     ],
 )
 def test_undoing_brings_back_what_was_whatever_became_of_it_meanwhile(change, there, back):
-    assert undone(change, there) == back
+    assert (undone(change, there), overtaken(change, there)) == (back, False)
+
+
+MOVED = replace(PAID, target_url="https://proxy.example/in")
+
+
+@pytest.mark.parametrize(
+    ("change", "there"),
+    [
+        (Change(id="1", before=OFF, after=PAID), [hook("1", MOVED)]),
+        (Change(id="1", before=OFF, after=PAID), []),
+        (Change(id="1", before=None, after=PAID), [hook("1", MOVED)]),
+        (Change(id="1", before=OFF, after=None), [hook("1", MOVED)]),
+    ],
+)
+def test_what_somebody_changed_or_deleted_since_is_not_brought_back(change, there):
+    assert (undone(change, there), overtaken(change, there)) == (None, True)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +214,7 @@ def test_a_change_is_kept_as_json_and_read_again():
         ("4.0", True),
         ("", False),
         ("next", False),
+        ("9" * 5000, False),
     ],
 )
 def test_webhooks_have_identifiers_from_3_23_23_on(version, known):

@@ -25,28 +25,33 @@ class Change:
 
 
 def compare(
-    wanted: Sequence[Subscription], there: Sequence[Webhook], *, prefix: str, known: Iterable[str]
+    wanted: Sequence[Subscription],
+    there: Sequence[Webhook],
+    *,
+    prefix: str,
+    known: Iterable[str],
+    address: str,
 ) -> list[Change]:
     """Return what is to be done: changed first, then made, then deleted, so that no event goes unheard meanwhile.
 
-    `known` are the names that any version of Saleor is asked for. Ours are the webhooks with one of our identifiers,
-    or whose name begins with `prefix`; whatever else stands there was made by staff and is left alone.
+    `known` are the names that any version of Saleor is asked for. Ours are the webhooks with one of our identifiers or
+    one of those names; what bears another name that begins with `prefix`, or stands there once more, is deleted only
+    where it sends to our `address`. Whatever else stands there was made by staff and is left alone.
     """
     identifiers = {says.identifier for says in wanted} - {None}
-    ours = [
-        hook for hook in there if hook.says.identifier in identifiers or hook.says.name.startswith(prefix)
-    ]
+    ours = list(there)
     changed, made, spare = [], [], []
     for says in wanted:
         fitting = [hook for hook in ours if _stands_for(hook, says, identifiers=identifiers)]
-        fitting.sort(key=partial(_rank, says))
+        fitting.sort(key=partial(_rank, says, address=address))
         ours = [hook for hook in ours if hook not in fitting]
-        spare += fitting[1:]
+        spare += [hook for hook in fitting[1:] if _sends_here(hook, says, address=address)]
         if not fitting:
             made.append(Change(id=None, before=None, after=says))
         elif not same(fitting[0].says, says):
             changed.append(Change(id=fitting[0].id, before=fitting[0].says, after=says))
-    spare += [hook for hook in ours if hook.says.name not in set(known)]
+    former = [hook for hook in ours if hook.says.name.startswith(prefix) and hook.says.name not in set(known)]
+    spare += [hook for hook in former if _below(hook, address)]
     return changed + made + [Change(id=hook.id, before=hook.says, after=None) for hook in spare]
 
 
@@ -83,19 +88,35 @@ def settled(change: Change, there: Sequence[Webhook]) -> Change | None:
 
 
 def undone(change: Change, there: Sequence[Webhook]) -> Change | None:
-    """Return what brings a webhook back to what it was before a change that stood, None: it is so already.
+    """Return what brings a webhook back to what it was before a change that stood, None: it is so already, or not ours.
 
-    One that was deleted and made again meanwhile has another id: it is found by what the change left it saying.
+    Only what says what the change left it saying is brought back: see `overtaken`.
     """
     before, after = change.before, change.after
+    hook = _found(change, there)
+    if after is None:
+        return Change(id=None, before=None, after=before) if hook is None else None
+    if hook is None or not same(hook.says, after):
+        return None
+    return Change(id=hook.id, before=hook.says, after=before)
+
+
+def overtaken(change: Change, there: Sequence[Webhook]) -> bool:
+    """Tell whether somebody changed or deleted a webhook since: it is neither as the change left it, nor as before."""
+    hook = _found(change, there)
+    now = None if hook is None else hook.says
+    return not any(
+        now is says if now is None or says is None else same(now, says)
+        for says in (change.before, change.after)
+    )
+
+
+def _found(change: Change, there: Sequence[Webhook]) -> Webhook | None:
+    """Find the webhook of a change; one that was deleted and made again has another id, and says what it was left."""
     hook = next((hook for hook in there if hook.id == change.id), None)
-    if hook is None and after is not None:
-        hook = next((hook for hook in there if same(hook.says, after)), None)
-    if before is None:
-        return None if hook is None else Change(id=hook.id, before=hook.says, after=None)
-    if hook is None:
-        return Change(id=None, before=None, after=before)
-    return None if same(hook.says, before) else Change(id=hook.id, before=hook.says, after=before)
+    if hook is None and change.after is not None:
+        hook = next((hook for hook in there if same(hook.says, change.after)), None)
+    return hook
 
 
 def dump(change: Change) -> dict[str, Any]:
@@ -115,9 +136,22 @@ def _stands_for(hook: Webhook, says: Subscription, *, identifiers: AbstractSet[s
     return hook.says.name == says.name
 
 
-def _rank(says: Subscription, hook: Webhook) -> tuple[bool, bool]:
-    """Of several, the one with our identifier is kept, else the one that says the same already; else the first."""
-    return (hook.says.identifier != says.identifier, not same(hook.says, says))
+def _rank(says: Subscription, hook: Webhook, *, address: str) -> tuple[bool, bool, bool]:
+    """Of several, the one with our identifier is kept, else one that sends to us, says the same, is the first."""
+    return (
+        hook.says.identifier != says.identifier,
+        not _sends_here(hook, says, address=address),
+        not same(hook.says, says),
+    )
+
+
+def _sends_here(hook: Webhook, says: Subscription, *, address: str) -> bool:
+    """Tell whether it sends to us, be it at an address that we had before."""
+    return _below(hook, address) or hook.says.target_url.endswith(says.target_url.removeprefix(address))
+
+
+def _below(hook: Webhook, address: str) -> bool:
+    return hook.says.target_url.startswith(address.rstrip("/") + "/")
 
 
 def _plain(says: Subscription) -> Subscription:

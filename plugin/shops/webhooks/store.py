@@ -1,15 +1,21 @@
 """Remembers what was changed in a shop's webhooks, to be undone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 
+from plugin.db import Database
+from plugin.errors import Transient
 from plugin.shops.models import webhook_syncs
 from plugin.shops.webhooks.rules import Change, dump, load
+
+RUNS = 20_610_723  # the advisory locks, by shop, of whoever changes the webhooks there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +36,21 @@ class Sync:
     changed_at: datetime
     changed_by: str
     steps: tuple[Step, ...]
+
+
+@contextmanager
+def alone(db: Database, shop_id: int) -> Iterator[None]:
+    """Be the only one who changes the webhooks in a shop; no transaction is open meanwhile. Raises Transient."""
+    with db.session() as connection:
+        if not connection.execute(select(func.pg_try_advisory_lock(RUNS, shop_id))).scalar_one():
+            raise Transient("Somebody else is just changing the webhooks there: try again when that is done.")
+        try:
+            yield
+        finally:
+            try:
+                connection.execute(select(func.pg_advisory_unlock(RUNS, shop_id)))
+            except DBAPIError:
+                connection.invalidate()  # the lock goes with it
 
 
 def begin(connection: Connection, shop_id: int, *, app_id: str, by: str, now: datetime) -> int:

@@ -14,7 +14,7 @@ from plugin.shops import store as shops
 from plugin.shops.calling import connected
 from plugin.shops.store import Shop
 from plugin.shops.webhooks import store
-from plugin.shops.webhooks.rules import Change, compare, settled, undone
+from plugin.shops.webhooks.rules import Change, compare, overtaken, settled, undone
 from plugin.shops.webhooks.store import Step, Sync
 
 Heard = Callable[[Change], None]
@@ -51,6 +51,7 @@ def _changes(settings: Settings, app: OwnApp, *, version: str) -> list[Change]:
         app.webhooks,
         prefix=manifest.PREFIX,
         known={manifest.PREFIX + name for name in manifest.event_names()},
+        address=settings.api_url,
     )
 
 
@@ -72,12 +73,17 @@ def wanted(settings: Settings, *, version: str) -> list[Subscription]:
 
 
 def sync(installation: Installation, shop: Shop, *, by: str, heard: Heard) -> None:
-    """Do what is to be done, and tell `heard` of each change when it stands.
+    """Do what is to be done, and tell `heard` of each change when it stands; Transient while another run is at it.
 
     1. ask the shop what stands there, and find out how a sync ended that broke off
     2. note each change before it is asked for: wherever this ends, all that was done can be undone
     3. ask for it, and note that it stands; one that the shop does not take keeps no other from its turn
     """
+    with store.alone(installation.db, shop.id):
+        _sync(installation, shop, by=by, heard=heard)
+
+
+def _sync(installation: Installation, shop: Shop, *, by: str, heard: Heard) -> None:
     saleor = connected(installation, shop)
     there = look(installation, shop, saleor)
     _check_app(shop, there.app)
@@ -100,8 +106,16 @@ def sync(installation: Installation, shop: Shop, *, by: str, heard: Heard) -> No
         raise Permanent(" ".join(map(str, refused)))
 
 
-def undo(installation: Installation, shop: Shop, *, heard: Heard) -> None:
-    """Take the last sync back, its last change first; raise Invalid when there is none, or our app there is another."""
+def undo(installation: Installation, shop: Shop, *, heard: Heard) -> list[str]:
+    """Take the last sync back, its last change first; return the webhooks left alone: somebody changed them since.
+
+    Raises Invalid when there is none, or our app there is another, and Transient while another run is at it.
+    """
+    with store.alone(installation.db, shop.id):
+        return _undo(installation, shop, heard=heard)
+
+
+def _undo(installation: Installation, shop: Shop, *, heard: Heard) -> list[str]:
     nothing = Invalid(f"There is nothing to undo in {shop.api_url}.")
     with installation.db.begin() as connection:
         known = store.last(connection, shop.id)
@@ -118,16 +132,21 @@ def undo(installation: Installation, shop: Shop, *, heard: Heard) -> None:
     last = _last(installation, shop, there)
     if last is None:
         raise nothing
-    steps = list(last.steps)
+    steps, left = list(last.steps), list[str]()
     for place in reversed(range(len(steps))):
-        back = None if steps[place].undone else undone(steps[place].change, there.app.webhooks)
-        if back is not None:
+        if steps[place].undone:
+            continue
+        change = steps[place].change
+        if overtaken(change, there.app.webhooks):
+            left.append(change.name)
+        elif (back := undone(change, there.app.webhooks)) is not None:
             _do(saleor, back, version=there.version)
             heard(back)
         steps[place] = replace(steps[place], undone=True)
         _save(installation, last.id, steps)
     with installation.db.begin() as connection:
         store.undone(connection, last.id, now=installation.clock())
+    return left
 
 
 def _last(installation: Installation, shop: Shop, there: There) -> Sync | None:
