@@ -19,7 +19,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests_hardened import Config, HTTPSession  # type: ignore[import-untyped] # it ships no types
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection, port_by_scheme
 from urllib3.util.ssl_ import create_urllib3_context
 
 from plugin.clock import now
@@ -226,15 +226,17 @@ def _session(gate: Gate, *, ca_file: Path | None, limits: Limits) -> _Session:
 
 
 def _host(url: str) -> str:
-    """Return the host to name in errors; raise Permanent for what is no plain web address."""
+    """Return the host to name in errors, and a port of its own; raise Permanent for what is no plain web address."""
     try:
         parts = urlsplit(url)
-        plain = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
-        if not plain or parts.port == 0:
+        host, port = parts.hostname, parts.port
+        if parts.scheme not in port_by_scheme or not host or "@" in parts.netloc or port == 0:
             raise Permanent("This is not an http(s) address that can be asked.")
     except ValueError:
         raise Permanent("This is not an http(s) address that can be asked.") from None
-    return str(parts.hostname)
+    if port in {None, port_by_scheme[parts.scheme]}:
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _check_status(response: requests.Response, *, host: str, also: Collection[int]) -> None:
@@ -279,6 +281,8 @@ def _no_number(_: str) -> None:
 
 WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (urllib3.exceptions.NameResolutionError, "its name could not be resolved"),
+    (ConnectionRefusedError, "nothing listens there"),
+    (urllib3.exceptions.NewConnectionError, "no connection"),  # to urllib3 this is one of the next
     (urllib3.exceptions.TimeoutError, "no answer in time"),
     (requests.Timeout, "no answer in time"),
     (TimeoutError, "no answer in time"),
@@ -291,7 +295,8 @@ WORDS: tuple[tuple[type[BaseException], str], ...] = (
 def _why(error: BaseException) -> str:
     """Say what went wrong in our words: the libraries' own may hold the address with its query."""
     inner = error.args[0] if error.args else None
-    chain = (error, inner, getattr(inner, "reason", None))
+    reason = getattr(inner, "reason", None)
+    chain = (error, inner, reason, getattr(reason, "__cause__", None))
     return next(
         (words for kind, words in WORDS for each in chain if isinstance(each, kind)), "the line broke"
     )

@@ -1,3 +1,4 @@
+import errno
 import gzip
 import ipaddress
 import socket
@@ -189,7 +190,10 @@ def test_a_status_becomes_the_error_that_says_what_to_do(server, outbound, statu
     with pytest.raises(HerkendError) as caught:
         outbound.get_json(f"{server.url}/")
 
-    assert (type(caught.value), str(caught.value)) == (kind, f"127.0.0.1 answered with status {status}.")
+    assert (type(caught.value), str(caught.value)) == (
+        kind,
+        f"{server.url[7:]} answered with status {status}.",
+    )
 
 
 def test_a_status_that_was_asked_for_is_read(server, outbound):
@@ -344,8 +348,43 @@ def test_a_closed_port_is_tried_again(outbound):
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
 
-    with pytest.raises(Transient, match="could not be asked"):
+    with pytest.raises(Transient) as caught:
         outbound.get_json(f"http://127.0.0.1:{port}/")
+
+    assert str(caught.value) == f"127.0.0.1:{port} could not be asked: nothing listens there."
+
+
+def test_where_no_way_leads_is_no_time_out(outbound, monkeypatch):
+    def unreachable(*_, **__):
+        raise OSError(errno.ENETUNREACH, "unreachable")
+
+    monkeypatch.setattr(socket.socket, "connect", unreachable)
+
+    with pytest.raises(Transient, match="could not be asked: no connection"):
+        outbound.get_json("http://127.0.0.1/")
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("http://shop.test/", "shop.test"),
+        ("HTTP://shop.test:80/", "shop.test"),
+        ("https://shop.test:443/", "shop.test"),
+        ("https://shop.test:80/", "shop.test:80"),
+        ("http://[::1]/", "::1"),
+        ("http://[::1]:9/", "[::1]:9"),
+    ],
+)
+def test_a_server_is_named_with_its_port_where_that_is_its_own(outbound, monkeypatch, url, named):
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
+    with pytest.raises(Transient) as caught:
+        outbound.get_json(url)
+
+    assert str(caught.value) == f"{named} could not be asked: its name could not be resolved."
 
 
 def test_something_that_speaks_no_tls_is_tried_again(server, outbound):

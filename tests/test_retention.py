@@ -37,6 +37,18 @@ def test_all_whose_time_is_over_go_and_no_other(installation, old_bodies):
     assert left == [b"5"]
 
 
+def test_what_stays_is_hash_kind_and_times(installation, old_bodies):
+    with installation.db.begin() as connection:
+        connection.execute(text("UPDATE deliveries SET traceparent = 'from the shop'"))
+    forget_bodies(installation)
+    kept = (
+        "SELECT count(*) FROM deliveries WHERE body IS NULL AND traceparent IS NULL AND problem IS NULL "
+        "AND body_sha256 IS NOT NULL AND event = 'order_created' AND processed_at >= received_at"
+    )
+    whole = "SELECT count(*) FROM deliveries WHERE body IS NOT NULL AND traceparent IS NOT NULL AND problem IS NOT NULL"
+    assert (count(installation, kept), count(installation, whole)) == (5, 1)
+
+
 def test_told_to_stop_it_leaves_the_rest(installation, old_bodies):
     class StopsSoon:
         asked = 0

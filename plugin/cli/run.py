@@ -5,9 +5,11 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import IO
 
 import click
+import structlog
 
 from plugin import log, migrate, postgres, settings
 from plugin.db import Database
@@ -30,15 +32,23 @@ def run() -> None:
     """
     read = settings.read()
     log.configure(read)
-    with stop_signals() as stopping, installation(read, say=click.echo) as (_, parts):
+    say = saying(read)
+    with stop_signals() as stopping, installation(read, say=say) as (_, parts):
         for name, command in COMMANDS.items():
-            click.echo(f"Starting: {name}.")
+            say(f"Starting: {name}.")
             parts.add_command(name, command)
         parts.tend(stopping, until=lambda: listens(read.host, read.port))
         if not stopping.is_set():
-            click.echo(f"Herkend runs on {read.url} (Ctrl-C stops it).")
+            say(f"Herkend runs on {read.url} (Ctrl-C stops it).")
         parts.tend(stopping)
-        click.echo("Stopping.")
+        say("Stopping.")
+
+
+def saying(read: Settings, *, err: bool = False) -> Say:
+    """Return how a command tells of its progress: in words, on stderr if `err`; as log lines where these are JSON."""
+    if read.log_format == "json":
+        return structlog.get_logger(__name__).info  # type: ignore[no-any-return] # structlog's loggers are lazy
+    return partial(click.echo, err=err)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing.util import Finalize
 
 import click
@@ -13,7 +12,7 @@ from granian import Granian
 from granian.constants import Interfaces
 
 from plugin.cli.opened import opened
-from plugin.cli.run import address_of, wait_for_port
+from plugin.cli.run import address_of, saying, wait_for_port
 from plugin.secret import Secret
 from plugin.settings import Settings
 
@@ -27,7 +26,7 @@ def serve() -> None:
     with opened(quiet=False) as installation:
         read, url = installation.settings, installation.db.url
         installation.db.close()  # nothing open is shared with the process that answers
-        wait_for_port(read.host, read.port, say=partial(click.echo, err=True))
+        wait_for_port(read.host, read.port, say=saying(read, err=True))
         Granian(
             "plugin.app",
             address=address_of(read.host, read.port),

@@ -47,7 +47,8 @@ def _metrics(installation: Installation, readiness: Readiness) -> ResponseReturn
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
     token = installation.settings.metrics_token.reveal()
     if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
-        return "This takes the token.\n", HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": "Bearer"}
+        words = "This takes the header `Authorization: Bearer` with the token that is set in HERKEND_METRICS_TOKEN.\n"
+        return words, HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": "Bearer"}
     if problem := readiness.problem():
         return problem, HTTPStatus.SERVICE_UNAVAILABLE
     now = installation.clock()

@@ -18,6 +18,7 @@ KINDS: tuple[Kind, ...] = ("web", "worker")
 # A process shows itself every few seconds: who was not seen for so long is dead, or cannot reach the database.
 LATELY = timedelta(seconds=30)
 FORGOTTEN = timedelta(hours=1)
+A_LITTLE = timedelta(seconds=10)  # by so much the clocks of several machines may differ
 APART = 100  # up to so many shops have figures of their own, more than that only sums
 PATIENCE = timedelta(seconds=5)  # for one statement of a scrape
 
@@ -127,6 +128,14 @@ def timetable(connection: Connection) -> list[Run]:
         Run(name=row.name, begun_at=row.begun_at, succeeded_at=row.ended_at, problem=row.problem)
         for row in rows
     ]
+
+
+def due_now(connection: Connection, *, beyond: datetime, now: datetime) -> None:
+    """Take nothing that is still to come for past, whatever `beyond` is: the clock went wrong."""
+    del beyond
+    latest = now + A_LITTLE
+    for moment in (timetable_table.c.begun_at, timetable_table.c.ended_at, processes_table.c.seen_at):
+        connection.execute(update(moment.table).where(moment > latest).values({moment: now}))
 
 
 def add_calls(connection: Connection, calls: Mapping[tuple[int, str, str], tuple[int, float]]) -> None:
