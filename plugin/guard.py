@@ -26,6 +26,7 @@ CALLERS_KNOWN = 10_000
 OTHERS = "other addresses"
 LINES_A_MINUTE = 10
 MINUTE = 60.0
+STEP_SECONDS = 2.0  # less is not worth the trouble: it is waited out
 
 log = structlog.get_logger(__name__)
 
@@ -43,18 +44,38 @@ def caller(address: str | None) -> str:
     return str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
 
 
+class Backwards:
+    """Compares the clock with one that never jumps: what counts by it must begin anew when it was set back."""
+
+    def __init__(self) -> None:
+        self._ahead = self._now()
+
+    def __call__(self) -> bool:
+        """Tell whether it was set back since it was last asked."""
+        before, self._ahead = self._ahead, self._now()
+        return self._ahead < before - STEP_SECONDS
+
+    @staticmethod
+    def _now() -> float:
+        """Return by how many seconds the clock is ahead of one that never jumps."""
+        return time.time() - time.monotonic()
+
+
 class Registrations:
     """Counts tries to register per caller, and per host that would be asked: we are nobody's cannon."""
 
     def __init__(self) -> None:
         self._limits = {kind: parse_many(text) for kind, text in REGISTRATIONS.items()}
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._backwards = Backwards()
 
     def wait(self, *, caller: str, api_url: str) -> int:
         """Note a try; return the seconds to wait before the next, 0: this one may be made.
 
         A caller who is over his own limit does not use up that of the host.
         """
+        if self._backwards():
+            self._limiter.storage.reset()
         for kind, name in (("caller", caller), ("host", urlsplit(api_url).hostname or "")):
             bucket = str(
                 hash(name) % BUCKETS

@@ -7,6 +7,7 @@ twice, or too often. So a lost wake-up is no loss: the worker's sweep asks again
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,7 @@ LOOK_SECONDS = 0.1
 WAITING = text(
     "SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock = ANY(:lanes)"
 )
+STILL_TO_COME = text("DELETE FROM procrastinate_periodic_defers WHERE defer_timestamp > :now")
 
 log = structlog.get_logger()
 
@@ -65,6 +67,12 @@ def ask(connection: Connection, task: str, shop_ids: Iterable[int]) -> None:
             continue
 
 
+def due_now(connection: Connection, *, beyond: datetime, now: datetime) -> None:
+    """Take no date of the timetable that is still to come for kept, whatever `beyond` is: the clock went wrong."""
+    del beyond
+    connection.execute(STILL_TO_COME, {"now": now.timestamp()})
+
+
 class Lanes:
     """Runs the jobs of many shops side by side, and each job of one shop one at a time over all workers.
 
@@ -83,10 +91,12 @@ class Lanes:
         self._tasks = partial(_tasks, installation, jobs=jobs, timetable=timetable)
         self._concurrency = concurrency
         self._stopping = threading.Event()
+        self._anew = threading.Event()
 
     def run(self) -> None:
         """Work until `stop`; a lost database is waited for."""
         while not self._stopping.is_set():
+            self._anew.clear()
             try:
                 asyncio.run(self._work())
             except Exception as error:  # noqa: BLE001 - each library has its own errors for a database that is away
@@ -97,8 +107,12 @@ class Lanes:
         """Finish the jobs that run and return from `run`; may be called from any thread."""
         self._stopping.set()
 
+    def begin_anew(self) -> None:
+        """Finish the jobs that run and go on with a timetable that knows no date yet; from any thread."""
+        self._anew.set()
+
     async def _work(self) -> None:
-        """Work with connections of its own until `stop`, or until the database is lost."""
+        """Work with connections of its own until told otherwise, or until the database is lost."""
         app = procrastinate.App(
             connector=procrastinate.PsycopgConnector(
                 conninfo=self._url.reveal(),
@@ -139,7 +153,7 @@ class Lanes:
 
     async def _stop_when_told(self, worker: procrastinate.worker.Worker) -> None:
         while True:
-            if self._stopping.is_set():
+            if self._stopping.is_set() or self._anew.is_set():
                 worker.stop()  # type: ignore[no-untyped-call] # procrastinate leaves it untyped
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import IO, Self
 
 import structlog
@@ -106,6 +106,36 @@ class Child:
         self.process.wait()
 
 
+class Server:
+    """The embedded database: started, and waited for while it mends what a crash left undone, in a thread."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._leaving = threading.Event()
+        self._starting: threading.Thread | None = None
+
+    def up(self) -> bool:
+        """Tell whether it runs, or is being started."""
+        return (self._starting is not None and self._starting.is_alive()) or postgres.alive(self._data)
+
+    def start(self) -> None:
+        """Start it; return at once."""
+        self._starting = threading.Thread(target=self._ensure, name="database", daemon=True)
+        self._starting.start()
+
+    def leave(self) -> None:
+        """Wait for it no longer."""
+        self._leaving.set()
+        if self._starting is not None:
+            self._starting.join()
+
+    def _ensure(self) -> None:
+        try:
+            postgres.ensure(self._data, given_up=self._leaving.is_set)
+        except HerkendError as error:
+            log.warning("the database does not start", problem=str(error))
+
+
 class Parts:
     """All that the supervisor looks after; leaving the block stops the commands, gracefully at first."""
 
@@ -113,6 +143,7 @@ class Parts:
         self._output = output
         self._parts: list[Part] = []
         self._children: list[Child] = []
+        self._servers: list[Server] = []
 
     def add(
         self, name: str, *, up: Callable[[], bool], start: Callable[[], None], words: str = IN_THE_LOG
@@ -123,7 +154,9 @@ class Parts:
     def add_database(self, data: Path) -> None:
         """Keep the embedded database alive."""
         words = f"{IN_THE_LOG}, and in {data / 'postgres.log'}"
-        self.add("database", up=partial(postgres.alive, data), start=partial(_ensure, data), words=words)
+        server = Server(data)
+        self._servers.append(server)
+        self.add("database", up=server.up, start=server.start, words=words)
 
     def add_command(self, name: str, command: Sequence[str]) -> None:
         """Start a module with its arguments and keep it alive."""
@@ -146,28 +179,36 @@ class Parts:
             child.process.terminate()
         deadline = time.monotonic() + GRACE_SECONDS
         with ExitStack() as stack:
+            for server in self._servers:
+                stack.callback(server.leave)
             for child in running:
                 stack.callback(child.stop, deadline=deadline)
-
-
-def _ensure(data: Path) -> None:
-    try:
-        postgres.ensure(data)
-    except HerkendError as error:
-        log.warning("the database does not start", problem=str(error))
 
 
 @contextmanager
 def stop_signals() -> Iterator[threading.Event]:
     """Yield what is set by the first SIGTERM, SIGINT or SIGHUP; the second one interrupts whatever goes on."""
     stopping = threading.Event()
+    # To set an event from within a handler would wait for ever for a lock that the interrupted code holds just then;
+    # a queue of this kind is made for handlers.
+    told: SimpleQueue[int] = SimpleQueue()
+    numbers: list[int] = []
 
-    def stop(_number: int, _frame: object) -> None:
-        if stopping.is_set():
+    def stop(number: int, _frame: object) -> None:
+        if numbers:
             raise KeyboardInterrupt
-        stopping.set()
+        numbers.append(number)
+        told.put(number)
+
+    def pass_on() -> None:
+        if told.get():
+            stopping.set()
 
     with ExitStack() as stack:
+        passing = threading.Thread(target=pass_on, name="signals", daemon=True)
+        passing.start()
+        stack.callback(passing.join)
+        stack.callback(told.put, 0)  # nothing came: an end to the waiting
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             stack.callback(signal.signal, number, signal.signal(number, stop))
         yield stopping

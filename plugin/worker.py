@@ -41,12 +41,12 @@ class Worker:
     def __init__(self, installation: Installation) -> None:
         self._stopping = threading.Event()
         self._installation = replace(installation, stopping=self._stopping)
-        self._set_back = SetBack(self._installation)
         self._lanes = Lanes(
             self._installation,
             jobs={name: partial(_guarded, job) for name, job in JOBS.items()},
             timetable={name: (cron, partial(noted, name, call)) for name, (cron, call) in TIMETABLE.items()},
         )
+        self._set_back = SetBack(self._installation, anew=self._lanes.begin_anew)
         self._beat = Beat(installation, kind="worker")
 
     def run(self) -> None:
@@ -135,10 +135,14 @@ def grow_older(installation: Installation) -> None:
 
 
 def erase_left_shops(installation: Installation) -> None:
-    """Erase the personal data of shops that uninstalled a month ago."""
+    """Erase the personal data of shops that uninstalled a month ago, and did not come back since."""
+    before = installation.clock() - PERSONAL_DATA_AFTER_UNINSTALL
     with installation.db.begin() as connection:
-        for shop_id in shops.left_before(connection, installation.clock() - PERSONAL_DATA_AFTER_UNINSTALL):
-            shops.erase(connection, shop_id)
+        left = shops.left_before(connection, before)
+    for shop_id in left:
+        with installation.db.begin() as connection:
+            erased = shops.erase(connection, shop_id, left_before=before)
+        if erased:
             log.info("personal data erased", shop=shop_id)
 
 

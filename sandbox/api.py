@@ -51,8 +51,15 @@ class _Count(Visitor):
             self.mutations += len(node.selection_set.selections)
 
 
-def answer(shop: "State", body: bytes, *, token: str | None, traceparent: str | None = None) -> Answer:
-    """Answer one POST to the API and note it in the request log."""
+def answer(
+    shop: "State",
+    body: bytes,
+    *,
+    token: str | None,
+    traceparent: str | None = None,
+    fault: str | None = None,
+) -> Answer:
+    """Answer one POST to the API and note it in the request log, with the fault by which the answer is lost."""
     started, at = time.monotonic(), shop.now()
     context = Context(shop=shop, app=shop.app_of(token))
     asked = _read(body)
@@ -62,7 +69,7 @@ def answer(shop: "State", body: bytes, *, token: str | None, traceparent: str | 
     else:
         status, result, document = _run(asked, context)
     entry = _entry(asked or {}, document, (status, result), context, started=started, at=at)
-    shop.requests.add(replace(entry, traceparent=traceparent))
+    shop.requests.add(replace(entry, traceparent=traceparent, fault=fault))
     return status, result
 
 

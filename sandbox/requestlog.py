@@ -31,8 +31,8 @@ class Mutation:
 class Request:
     """One request to the API. `fields` are the response names and fields of the top level, as (alias, field).
 
-    `ended` is the monotonic clock when the answer was ready; `fault` names the fault that answered instead;
-    `traceparent` is the header of that name.
+    `ended` is the monotonic clock when the answer was ready; `fault` names the fault that answered instead,
+    or by which the answer was lost (drop, half); `traceparent` is the header of that name.
     """
 
     at: datetime

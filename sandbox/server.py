@@ -48,11 +48,15 @@ def _graphql(shop: Shop) -> flask.Response:
         elif fault is not None:
             return _faulty(shop, fault, token)
     traceparent = flask.request.headers.get("traceparent")
-    status, result = api.answer(shop, flask.request.get_data(), token=token, traceparent=traceparent)
-    if shop.faults.take("drop") is not None:
+    lost = shop.faults.take("drop", "half")
+    cut = lost.kind if lost else None
+    status, result = api.answer(
+        shop, flask.request.get_data(), token=token, traceparent=traceparent, fault=cut
+    )
+    if cut == "drop":
         _cut()
     response = flask.Response(json.dumps(result), status=status, mimetype="application/json")
-    return response if shop.faults.take("half") is None else _half(response)
+    return _half(response) if cut == "half" else response
 
 
 def _half(response: flask.Response) -> flask.Response:

@@ -1,12 +1,14 @@
 """What a stranger may cost: counted per caller, said once a minute, in memory that does not grow."""
 
 import threading
+import time
 
 import pytest
 from structlog.testing import capture_logs
 
 from plugin import guard
 from plugin.guard import Failures, Few, Registrations, caller
+from plugin.shops.jwks import KeySource
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,37 @@ def test_the_memory_of_registrations_is_bounded_whoever_comes(monkeypatch):
     for number in range(1000):
         limits.wait(caller=f"2001:db8:{number:x}::/64", api_url=f"https://s{number}.example/")
     assert len(limits._limiter.storage.storage) <= 8 * 4  # noqa: SLF001 - what is asked for is its size
+
+
+@pytest.fixture
+def a_day_ahead(monkeypatch):
+    """Have the clock be a day ahead; return what puts it right."""
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + 86_400)
+    return lambda: monkeypatch.setattr(time, "time", right)
+
+
+def test_a_clock_that_is_set_back_keeps_no_merchant_from_registering(a_day_ahead):
+    limits = Registrations()
+    waits = [limits.wait(caller="192.0.2.1", api_url="https://shop.example/graphql/") for _ in range(11)]
+    a_day_ahead()
+    waits.append(limits.wait(caller="192.0.2.1", api_url="https://shop.example/graphql/"))
+    assert (waits[9], waits[10] > 0, waits[11]) == (0, True, 0)
+
+
+class Shop:
+    """Answers with a key, as `Outbound` hands it on."""
+
+    def get_json(self, *_, **__):
+        return {"keys": [{"kid": "1", "kty": "RSA", "n": "a", "e": "AQAB"}]}
+
+
+def test_a_clock_that_is_set_back_keeps_no_key_from_being_fetched(a_day_ahead):
+    source = KeySource(Shop())
+    for _ in range(5):
+        source.fetch("https://shop.example/graphql/")
+    a_day_ahead()
+    assert len(source.fetch("https://shop.example/graphql/")["keys"]) == 1
 
 
 def test_only_a_few_are_let_in_at_once_and_each_makes_room_again():

@@ -5,13 +5,16 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
+import procrastinate.periodic
 import pytest
 
 from plugin import queue
 from plugin.db import Database
 from plugin.queue import Lanes, ask
 from plugin.secret import Secret
+from plugin.set_back import SetBack
 
 TASK = f"{queue.NAMESPACE}:task"
 LOST = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 minute') RETURNING id"
@@ -28,12 +31,12 @@ def quick(monkeypatch):
 
 
 @contextmanager
-def working(installation, job: Callable[[int], None]):
-    lanes = Lanes(installation, jobs={TASK: lambda _, shop_id: job(shop_id)}, timetable={})
+def working(installation, job: Callable[[int], None], *, timetable=None):
+    lanes = Lanes(installation, jobs={TASK: lambda _, shop_id: job(shop_id)}, timetable=timetable or {})
     thread = threading.Thread(target=lanes.run)
     thread.start()
     try:
-        yield
+        yield lanes
     finally:
         lanes.stop()
         thread.join(20)
@@ -122,3 +125,33 @@ def test_a_database_that_is_away_is_waited_for_and_stopping_does_not_wait(instal
     nowhere = Database(Secret(f"postgresql://herkend@/herkend?host={folder}/nowhere"))
     with working(replace(installation, db=nowhere), lambda _: None):
         time.sleep(3 * queue.PATIENCE_SECONDS)
+
+
+def test_after_the_clock_was_set_back_the_timetable_goes_on_at_once(installation, clock, monkeypatch):
+    times: list[float] = []
+    moved = SimpleNamespace(time=lambda: clock().timestamp())
+    monkeypatch.setattr(procrastinate.periodic, "time", moved)
+    clock.move(hours=24)
+    timetable = {"date": ("* * * * *", lambda installation: times.append(installation.clock().timestamp()))}
+    with working(installation, lambda _: None, timetable=timetable) as lanes:
+        set_back = SetBack(installation, anew=lanes.begin_anew)
+        set_back.look()
+        wait_until(lambda: times != [])
+        clock.move(hours=-24)
+        moment = clock().timestamp()
+        set_back.look()
+        wait_until(lambda: times[-1] < moment + 12 * 3600)
+    kept = run(installation, "SELECT max(defer_timestamp) FROM procrastinate_periodic_defers")
+    assert kept[0] <= clock().timestamp()
+
+
+def test_a_worker_lets_go_of_a_task_of_a_later_version_and_works_on(installation):
+    done: list[int] = []
+    with working(installation, done.append):
+        with installation.db.begin() as connection:
+            ask(connection, f"{queue.NAMESPACE}:later", [7])
+        wait_until(lambda: idle(installation))
+        with installation.db.begin() as connection:
+            ask(connection, f"{queue.NAMESPACE}:later", [7])
+            ask(connection, TASK, [7])
+        wait_until(lambda: done == [7] and idle(installation))

@@ -1,5 +1,7 @@
 """`herkend run`: what dies is started again, what is stopped stops, and nothing is left behind."""
 
+import fcntl
+import json
 import os
 import shutil
 import signal
@@ -13,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import pytest
 import structlog.testing
@@ -152,10 +154,63 @@ def test_a_signal_says_stop_and_a_second_one_interrupts() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with stop_signals() as stopping:
         signal.raise_signal(signal.SIGTERM)
-        assert stopping.is_set()
+        assert stopping.wait(30)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def too_long(*_: object) -> None:
+    raise TimeoutError
+
+
+def test_a_signal_that_comes_while_the_event_looks_at_itself_holds_up_nothing() -> None:
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(10)
+    try:
+        with stop_signals() as stopping:
+            with stopping._cond:  # type: ignore[attr-defined] # noqa: SLF001 - as `wait` holds it for a moment
+                signal.raise_signal(signal.SIGTERM)
+            assert stopping.wait(5)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_while_the_database_is_waited_for_what_dies_is_started_again_and_stopping_goes_on(
+    place: Path, data: Path
+) -> None:
+    stopping = threading.Event()
+    with running(data), (data / "start.lock").open("w") as lock, Parts() as parts:
+        os.killpg(int((data / "postgres/postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+        until(lambda: not alive(data))
+        fcntl.flock(lock, fcntl.LOCK_EX)  # somebody else is about to start or stop it
+        parts.add_database(data)
+        until_named("database", parts)
+        parts.add_command("stand-in", ("stand_in", str(place)))
+        own, _ = pids(place)
+        os.kill(own, signal.SIGKILL)
+        parts.tend(stopping, until=(place / "pids").exists)
+        assert pids(place)[0] != own
+        stopping.set()
+        parts.tend(stopping)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def until_named(name: str, parts: Parts) -> None:
+    """Tend until a thread of that name is at work."""
+    parts.tend(threading.Event(), until=lambda: name in {it.name for it in threading.enumerate()})
+
+
+def test_a_database_that_takes_its_time_is_waited_for_no_longer_when_it_is_time_to_stop(data: Path) -> None:
+    with running(data), structlog.testing.capture_logs() as lines:
+        server = supervisor.Server(data)
+        postmaster = int((data / "postgres/postmaster.pid").read_text().split()[0])
+        os.kill(postmaster, signal.SIGSTOP)  # it answers nobody
+        server.start()
+        server.leave()
+        os.kill(postmaster, signal.SIGCONT)
+    assert lines == []
 
 
 def test_a_taken_port_is_named_with_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,14 +320,15 @@ class Herkend:
         if self.process.poll() is None:
             self.stop()
 
-    def lines_until(self, part: str) -> list[str]:
+    def lines_until(self, part: str, *, of: IO[str] | None = None) -> list[str]:
         """Read what it says up to a line with that in it; a command that says nothing for long is killed."""
-        assert self.process.stdout is not None
+        stream = of or self.process.stdout
+        assert stream is not None
         watch = threading.Timer(60, self.process.kill)
         watch.start()
         lines: list[str] = []
         while not lines or part not in lines[-1]:
-            lines.append(self.process.stdout.readline())
+            lines.append(stream.readline())
             assert lines[-1] != "", (lines, self.end())
         watch.cancel()
         return lines
@@ -324,6 +380,23 @@ def test_it_says_each_step_and_stops_cleanly(data: Path) -> None:
         there = herkend.pids()
         assert herkend.stop() == (0, "")
     assert [lives(pid) for pid in there] == [False, False, False, False]
+
+
+def test_where_the_log_is_json_all_that_it_says_is_log_lines(data: Path) -> None:
+    with Herkend(data, HERKEND_LOG_FORMAT="json") as herkend:
+        lines = herkend.lines_until("Herkend runs", of=herkend.process.stderr)
+        herkend.process.terminate()
+        output, rest = herkend.process.communicate(timeout=60)
+    said = [json.loads(line) for line in [*lines, *rest.splitlines()]]
+    assert (output, herkend.process.returncode) == ("", 0)
+    assert [(line["event"], line["level"]) for line in said if line["logger"] == "plugin.cli.run"] == [
+        (f"Database: embedded, in {data}.", "info"),
+        ("Database: up to date.", "info"),
+        ("Starting: web.", "info"),
+        ("Starting: worker.", "info"),
+        (f"Herkend runs on http://127.0.0.1:{herkend.port} (Ctrl-C stops it).", "info"),
+        ("Stopping.", "info"),
+    ]
 
 
 def test_each_part_that_is_killed_runs_again(data: Path) -> None:

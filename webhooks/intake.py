@@ -19,7 +19,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wsgi import get_input_stream
 
 from plugin.errors import Invalid, Refused, Transient
-from plugin.guard import Failures
+from plugin.guard import Failures, caller
 from plugin.inbox.keeper import Keeper
 from plugin.inbox.store import Arrival
 from plugin.installation import Installation
@@ -141,11 +141,13 @@ def _answer(desk: Desk, event: Event, environ: "WSGIEnvironment") -> Answer:
         _take_in(desk, _received(event, environ))
     except No as no:
         if not desk.failures.count(environ.get("REMOTE_ADDR")):
-            log.info("delivery refused", webhook=event.key, kind=no.kind)
+            address = caller(environ.get("REMOTE_ADDR"))
+            log.info("delivery refused", webhook=event.key, address=address, kind=no.kind)
         return Answer(no.status, no.kind, str(no))
     except Transient as error:
         if not desk.failures.count(environ.get("REMOTE_ADDR")):
-            log.warning("delivery put off", webhook=event.key, why=str(error))
+            address = caller(environ.get("REMOTE_ADDR"))
+            log.warning("delivery put off", webhook=event.key, address=address, why=str(error))
         return Answer(503, "TRY_AGAIN_LATER", "This delivery cannot be kept now; please send it again.")
     except Exception as error:  # noqa: BLE001 - whatever it is, Saleor shall send the delivery again
         log.error("delivery failed", webhook=event.key, error=type(error).__name__, where=_where(error))  # noqa: TRY400 - the exception's text may hold the body

@@ -30,6 +30,7 @@ from tests.kill.conftest import wait_until
 from tests.kill.customers import Customers
 
 PATIENCE = 120.0
+ACCOUNTS, GUESTS = 8, 5
 
 
 @dataclass
@@ -103,7 +104,7 @@ def customers(own_world) -> Customers:
 def crowd(world: World) -> Customers:  # noqa: F811
     seed = int.from_bytes(os.urandom(4))
     sys.stdout.write(f"seed {seed}\n")
-    return Customers(world.shop, seed=seed)
+    return Customers(world.shop, seed=seed, accounts=ACCOUNTS, guests=GUESTS)
 
 
 def more(customers: Customers, number: int) -> None:

@@ -7,6 +7,8 @@ from tests.faults.conftest import crowd, more
 from tests.faults.invariants import assert_all_is_well, settle
 from tests.journeys.conftest import World, served, wait_until, working
 
+soak = pytest.mark.soak
+
 
 @pytest.fixture
 def world(installation, make_shop):
@@ -34,9 +36,9 @@ def quick_sweeps(monkeypatch):
 @pytest.mark.parametrize(
     "jumps",
     [
-        pytest.param((24,), id="a day on"),
-        pytest.param((-1,), id="an hour back"),
-        pytest.param((48, -48), id="two days on and back"),
+        pytest.param((24,), id="a day on", marks=soak),
+        pytest.param((-1,), id="an hour back", marks=soak),
+        pytest.param((48, -48), id="two days on and back", marks=soak),
     ],
 )
 def test_a_clock_that_jumps_holds_up_nothing(quick_sweeps, world, clock, rows, jumps):

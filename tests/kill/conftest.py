@@ -18,10 +18,13 @@ import pytest
 
 import plugin
 import sandbox.server
+from plugin.lifeline import GRACE_SECONDS
 from sandbox.shop import Shop
 
 KINDS = ("web", "web child", "worker", "database", "backend", "supervisor")
 LOG_SHOWN = 20_000  # characters, when a test fails
+# Whose end may lose the answer to a write; what the supervisor leaves behind has that long to end as well.
+KEEPERS = {"worker", "database", "backend", "supervisor"}
 GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
 
 
@@ -53,6 +56,7 @@ class Herkend:
         self.manifest_url = f"http://127.0.0.1:{self.port}/api/manifest"
         self.ended = 0
         self.killed: Counter[str] = Counter()
+        self.losses: list[tuple[float, float]] = []
         self.start()
 
     def start(self) -> None:
@@ -69,6 +73,7 @@ class Herkend:
         """Start `herkend run` again where it has ended, as a service manager does."""
         if self.process.poll() is not None:
             self.ended += 1
+            self._lost(time.monotonic() - GRACE_SECONDS, GRACE_SECONDS)
             self.start()
 
     def command(self, *words: str) -> None:
@@ -91,9 +96,15 @@ class Herkend:
         with suppress(psutil.NoSuchProcess):
             process.kill()
             self.killed[kind] += 1
+            if kind in KEEPERS:
+                self._lost(time.monotonic(), GRACE_SECONDS if kind == "supervisor" else 0.0)
         if kind == "supervisor":
             self.process.wait()
             self.start()
+
+    def _lost(self, moment: float, seconds: float) -> None:
+        """Note when the answer to a write may have been lost."""
+        self.losses.append((moment, moment + seconds))
 
     def processes(self) -> list[psutil.Process]:
         """List every process of this installation, whoever its parent is."""

@@ -22,14 +22,14 @@ PAID = {"ORDER_FULLY_PAID", "ORDER_MARKED_AS_PAID"}
 
 
 class Customers:
-    """Some forty people with a few purchase days each, so that what they do moves their tiers all the time."""
+    """Some people with a few purchase days each, so that what they do moves their tiers all the time."""
 
-    def __init__(self, shop: Shop, *, seed: int) -> None:
+    def __init__(self, shop: Shop, *, seed: int, accounts: int = ACCOUNTS, guests: int = GUESTS) -> None:
         self.shop = shop
         self.actions = 0
         self._random = random.Random(seed)
-        self._accounts = [self._account(number) for number in range(ACCOUNTS)]
-        self._guests = [f"Guest.{number}@example.com" for number in range(GUESTS)]
+        self._accounts = [self._account(number) for number in range(accounts)]
+        self._guests = [f"Guest.{number}@example.com" for number in range(guests)]
         self._days = {who: self._some_days() for who in (*(it.email for it in self._accounts), *self._guests)}
         self._over = threading.Event()
 

@@ -18,7 +18,6 @@ from tests.journeys.conftest import OPEN_WORK, UNTOLD
 from tests.kill.conftest import KINDS, Herkend, wait_until
 from tests.kill.customers import Customers
 
-LOST = 2  # answers, of the one request by which a shop is told of two customers at a time
 SHORTEST, LONGEST = 0.2, 3.0  # seconds between two kills
 PATIENCE = 150.0  # the shop's last retries, half a minute until a lost worker's jobs are taken up, and a slow machine
 
@@ -39,7 +38,7 @@ def test_whatever_is_killed_all_that_was_accepted_is_processed_and_every_tier_is
         given_up = settle(herkend, shop, rows=rows)
         told = told_of(herkend, customers, seed=seed, given_up=given_up, settled=time.monotonic() - calm)
         record_property("what was killed", told)
-        assert_all_is_well(rows, customers, lost=LOST * kills)
+        assert_all_is_well(rows, customers, losses=herkend.losses)
     assert herkend.stop() == 0
     assert herkend.processes() == []
 

@@ -14,9 +14,12 @@ from sandbox.shop import Shop
 from tests.faults.invariants import assert_accepted_is_processed, assert_all_is_well, settle
 from tests.kill.conftest import wait_until
 from tests.kill.customers import Customers
-from tests.machines.conftest import PATIENCE, SHOPS, WEBS, WORKERS, Machines
+from tests.machines.conftest import PATIENCE, SHOPS, WORKERS, Machines
 
 soak = pytest.mark.soak
+
+ROUNDS = 3
+ACCOUNTS, GUESTS = 8, 5
 
 # Each shop has a lane for reading and one for publishing; in each one call is under way and one just about to be.
 MOST_CALLS = SHOPS * 2 * 2
@@ -35,19 +38,25 @@ IN_HAND = """
 """
 
 
-@pytest.mark.parametrize("number", [100, pytest.param(1200, marks=soak)], ids=["few", "many"])
+@pytest.mark.parametrize("number", [30, pytest.param(1200, marks=soak)], ids=["few", "many"])
 def test_the_work_is_shared_and_nothing_is_done_twice(machines, shops, number, record_property):
     crowd = crowds(shops)
     before = [[worker.said(words) for words in WORK] for worker in machines.workers]
-    busy_until(lambda: actions(crowd) >= number, crowd, what=f"there were {number} actions")
+
+    def shares() -> list[list[int]]:
+        return [
+            [worker.said(words) - earlier for words, earlier in zip(WORK, told, strict=True)]
+            for worker, told in zip(machines.workers, before, strict=True)
+        ]
+
+    busy_until(
+        lambda: actions(crowd) >= number and all(sum(share) for share in shares()),
+        crowd,
+        what=f"there were {number} actions, and each worker had its share",
+    )
     settle(machines.rows, *shops)
-    shares = [
-        [worker.said(words) - earlier for words, earlier in zip(WORK, told, strict=True)]
-        for worker, told in zip(machines.workers, before, strict=True)
-    ]
-    record_property("what happened", f"{told_of(crowd)}; read and published by each worker: {shares}")
+    record_property("what happened", f"{told_of(crowd)}; read and published by each worker: {shares()}")
     assert_all_is_well(machines.rows, *crowd, answers=(202,))
-    assert all(sum(share) for share in shares)
 
 
 def test_workers_that_are_told_to_stop_finish_their_calls_and_leave_nothing_in_hand(machines, shops):
@@ -98,19 +107,13 @@ def test_a_request_that_is_never_sent_to_its_end_holds_up_no_stop(machines):
         assert web.ended() == 0
 
 
-@pytest.mark.parametrize(
-    ("webs", "workers", "rounds"),
-    [(1, 1, 1), pytest.param(WEBS, WORKERS, 3, marks=soak)],
-    ids=["one of each", "all, often"],
-)
-def test_each_process_can_be_started_anew_under_load_and_nothing_is_lost(  # noqa: PLR0917 - fixtures
-    machines, shops, webs, workers, rounds, record_property
-):
+@soak
+def test_each_process_can_be_started_anew_under_load_and_nothing_is_lost(machines, shops, record_property):
     crowd = crowds(shops)
     with ExitStack() as stack:
         for customers in crowd:
             stack.enter_context(customers.busy())
-        for part in (*machines.webs[:webs], *machines.workers[:workers]) * rounds:
+        for part in machines.parts * ROUNDS:
             go_on(crowd, 5)
             part.tell_to_stop()
             assert part.ended() == 0
@@ -123,7 +126,10 @@ def test_each_process_can_be_started_anew_under_load_and_nothing_is_lost(  # noq
 def crowds(shops: list[Shop]) -> list[Customers]:
     seed = random.SystemRandom().randrange(2**32)
     sys.stdout.write(f"seed {seed}\n")
-    return [Customers(shop, seed=seed + number) for number, shop in enumerate(shops)]
+    return [
+        Customers(shop, seed=seed + number, accounts=ACCOUNTS, guests=GUESTS)
+        for number, shop in enumerate(shops)
+    ]
 
 
 def busy_until(reached: Callable[[], bool], crowds: list[Customers], *, what: str) -> None:
