@@ -1,6 +1,7 @@
 # Everything a developer or a newcomer runs. Each target does its own set-up, once.
 PYTHON ?= python3
-JOBS ?= auto
+# One more than there are cores: many a test waits for somebody else.
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PINS := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \

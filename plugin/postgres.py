@@ -103,6 +103,21 @@ def alive(data: Path) -> bool:
         return not _take(lock)
 
 
+def headless(data: Path) -> bool:
+    """Tell whether the server's first process is gone while others of it are left; `ensure` then clears them away."""
+    try:
+        os.kill(_first_process(data), 0)
+    except FileNotFoundError:
+        return False
+    except ProcessLookupError:
+        return alive(data)
+    return False
+
+
+def _first_process(data: Path) -> int:
+    return int((data.absolute() / "postgres/postmaster.pid").read_text().split()[0])
+
+
 def ensure(data: Path, *, given_up: Callable[[], bool] = lambda: False) -> None:
     """Start the server unless it answers: for whoever is inside `running` when somebody kills it.
 
@@ -181,7 +196,7 @@ def _stop(data: Path) -> None:
         while not _take(lock) and time.monotonic() < until:
             if _ping(data) is not Ping.NO_RESPONSE:
                 with suppress(FileNotFoundError, ProcessLookupError):
-                    os.kill(int((data / "postgres/postmaster.pid").read_text().split()[0]), signal.SIGINT)
+                    os.kill(_first_process(data), signal.SIGINT)
             time.sleep(STEP)
 
 

@@ -115,8 +115,10 @@ class Server:
         self._starting: threading.Thread | None = None
 
     def up(self) -> bool:
-        """Tell whether it runs, or is being started."""
-        return (self._starting is not None and self._starting.is_alive()) or postgres.alive(self._data)
+        """Tell whether it runs, or is being started; what is left of one that was killed is no server."""
+        if self._starting is not None and self._starting.is_alive():
+            return True
+        return postgres.alive(self._data) and not postgres.headless(self._data)
 
     def start(self) -> None:
         """Start it; return at once."""

@@ -44,6 +44,11 @@ class Server:
         with psycopg.connect(self.url) as connection:
             return connection.execute(query).fetchall()
 
+    def answers(self) -> bool:
+        with suppress(psycopg.OperationalError):
+            return self.rows("SELECT 1") == [(1,)]
+        return False
+
     def processes(self) -> list[psutil.Process]:
         postmaster = psutil.Process(int((self.data / "postgres/postmaster.pid").read_text().split()[0]))
         return [postmaster, *postmaster.children(recursive=True)]
