@@ -107,10 +107,10 @@ def headless(data: Path) -> bool:
     """Tell whether the server's first process is gone while others of it are left; `ensure` then clears them away."""
     try:
         os.kill(_first_process(data), 0)
-    except FileNotFoundError:
-        return False
     except ProcessLookupError:
         return alive(data)
+    except (OSError, ValueError, IndexError):  # no such file, none of ours, or an empty one, on a full disk
+        return False
     return False
 
 

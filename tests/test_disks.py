@@ -102,9 +102,9 @@ def cleaned(herkend: Herkend) -> Iterator[Herkend]:
         sys.stdout.write((herkend.data / "log").read_text(errors="replace")[-20_000:])
 
 
-def said(herkend: Herkend, words: str) -> None:
+def said(herkend: Herkend, words: str, *, patience: float = PATIENCE) -> None:
     log = herkend.data / "log"
-    wait_until(lambda: words in log.read_text(errors="replace"), what=f"it says {words}", patience=PATIENCE)
+    wait_until(lambda: words in log.read_text(errors="replace"), what=f"it says {words}", patience=patience)
 
 
 def put_off(shop: Shop) -> None:
@@ -158,7 +158,8 @@ def run_out_of_room(disk: Path, shop: Shop, herkend: Herkend) -> tuple[float, fl
     put_off(shop)
     said(herkend, FULL)
     crash_for_want_of_room(disk)
-    said(herkend, f"HERKEND_DATA: the disk of {disk} is full: make room there.")
+    # It may wait a minute for its own helpers before it gives up starting.
+    said(herkend, f"HERKEND_DATA: the disk of {disk} is full: make room there.", patience=3 * PATIENCE)
     put_off(shop)
     refused_to_register(herkend)
     ballast.unlink()

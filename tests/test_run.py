@@ -345,7 +345,10 @@ class Herkend:
         """Return the process id of one of its commands, None while it has none."""
         for folder in Path("/proc").glob("[0-9]*"):
             state = _read(folder / "stat").rpartition(b")")[2].split()
-            if state and int(state[1]) == self.process.pid and name.encode() in _read(folder / "cmdline"):
+            own = state and int(state[1]) == self.process.pid
+            if own and name.encode() in _read(folder / "cmdline").split(
+                b"\0"
+            ):  # the database's path has "pgserver"
                 return int(folder.name)
         return None
 
