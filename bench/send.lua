@@ -40,6 +40,7 @@ end
 function request()
   if not stop then return wrk.format() end -- wrk tries the script once before it begins
   local signature = signatures:read("*l")
+  if not signature then return wrk.format("GET") end -- used up between the question and this: refused, and kept by nobody
   local body = table.concat(template, string.format("%d%09d", slot + 1, first + sent))
   sent = sent + 1
   return head:gsub("~", signature) .. "Content-Length: " .. length .. "\r\n\r\n" .. body
