@@ -26,6 +26,7 @@ from plugin.review import review_batch
 from plugin.secret import Secret, new_key
 from plugin.tiers import store as tiers
 from tests.kill.conftest import wait_until
+from tests.places import folder
 from tests.told import event, keep, order, register
 from webhooks.process import process_batch
 
@@ -47,17 +48,6 @@ TAKEN_UP = {
     "publications": "to_jsonb(t) - 'telling'",
 }
 Herkend = Callable[..., Result]
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    # pytest's own folders are closed to the user nobody, as whom the server runs for root.
-    made = Path(tempfile.mkdtemp(prefix="herkend-", dir="/tmp"))
-    made.chmod(0o711)
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made)
 
 
 def herkend_on(data: Path, monkeypatch: pytest.MonkeyPatch) -> Herkend:

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -19,6 +18,7 @@ from plugin import cluster, postgres
 from plugin.cluster import usable
 from plugin.errors import Permanent
 from plugin.postgres import alive, ensure, running
+from tests.places import folder
 
 ROOT = os.geteuid() == 0
 SERVER_USER = {"user": pwd.getpwnam("nobody").pw_uid} if ROOT else {}
@@ -53,17 +53,6 @@ try:
 except Permanent as error:
     print(error)
 """
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    # pytest's own folders are closed to the user nobody, as whom the server runs for root.
-    made = Path(tempfile.mkdtemp(prefix="herkend-", dir="/tmp"))
-    made.chmod(0o711)
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made)
 
 
 @pytest.fixture(scope="module")
